@@ -1,0 +1,34 @@
+#include "daemon/app/service.h"
+
+#include <systemd/sd-daemon.h>
+
+namespace tg::app {
+
+Service::Service(Timers& timers) : timers_(timers) {
+  std::uint64_t limit_us = 0;
+  if (sd_watchdog_enabled(0, &limit_us) > 0) {
+    watchdog_interval_ms_ = static_cast<std::int64_t>(limit_us / 3000);
+  }
+}
+
+Service::~Service() { timers_.cancel(timer_); }
+
+void Service::ready() {
+  sd_notify(0, "READY=1");
+  if (watchdog_interval_ms_ > 0) feed();
+}
+
+void Service::stopping() { sd_notify(0, "STOPPING=1\nSTATUS=stopping"); }
+
+void Service::status(const std::string& line) {
+  if (line == last_status_) return;
+  last_status_ = line;
+  sd_notify(0, ("STATUS=" + line).c_str());
+}
+
+void Service::feed() {
+  sd_notify(0, "WATCHDOG=1");
+  timer_ = timers_.after(watchdog_interval_ms_, [this] { feed(); });
+}
+
+}  // namespace tg::app

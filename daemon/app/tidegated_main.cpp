@@ -1,0 +1,89 @@
+// tidegated: the gateway daemon. See exit_codes.h for what it returns.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "daemon/app/exit_codes.h"
+#include "daemon/app/gateway.h"
+#include "daemon/app/version.h"
+#include "daemon/base/log.h"
+#include "daemon/config/load.h"
+
+namespace {
+
+using namespace tg;
+
+const log::Component kLog{"main"};
+
+void print_problems(const config::LoadResult& loaded, std::FILE* to) {
+  for (const auto& problem : loaded.warnings) {
+    fmt::print(to, "warning: {}\n", problem.text());
+  }
+  for (const auto& problem : loaded.errors) fmt::print(to, "error: {}\n", problem.text());
+}
+
+int check(const config::LoadResult& loaded, const std::string& file) {
+  print_problems(loaded, stderr);
+  if (!loaded.errors.empty()) {
+    fmt::print(stderr, "{}: {} error(s), {} warning(s)\n", file, loaded.errors.size(),
+               loaded.warnings.size());
+    return app::kExitConfig;
+  }
+  fmt::print("{}: valid\n", file);
+  return app::kExitOk;
+}
+
+int run(const config::LoadResult& loaded, const std::string& file) {
+  for (const auto& problem : loaded.warnings) log::warning(kLog, "{}", problem.text());
+  if (!loaded.errors.empty()) {
+    for (const auto& problem : loaded.errors) log::error(kLog, "{}", problem.text());
+    log::error(kLog, "{} is invalid; not started. Check with: tidegated --check-config --config {}",
+               file, file);
+    return app::kExitConfig;
+  }
+  app::Gateway gateway(*loaded.config);
+  if (const auto started = gateway.start(); !started) {
+    log::error(kLog, "could not start: {}", started.error().message);
+    return app::kExitStart;
+  }
+  gateway.run();
+  return app::kExitOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Tidegate edge gateway daemon"};
+  std::string file = "/etc/tidegate/tidegate.yaml";
+  bool check_only = false;
+  app.add_option("--config", file, "configuration file")->capture_default_str();
+  app.add_flag("--check-config", check_only, "name every error in the configuration and exit");
+  app.set_version_flag("--version", std::string("tidegated ") + app::kVersion);
+  // `--check-config FILE` reads as `--config FILE --check-config`.
+  std::string checked_file;
+  app.add_option("file", checked_file, "file for --check-config");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? app::kExitOk : app::kExitUsage;
+  }
+  if (!checked_file.empty()) {
+    if (!check_only) {
+      fmt::print(stderr, "tidegated: {}: use --config FILE\n", checked_file);
+      return app::kExitUsage;
+    }
+    file = checked_file;
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const auto loaded = config::load(file);
+    return check_only ? check(loaded, file) : run(loaded, file);
+  } catch (const std::exception& error) {
+    log::error(kLog, "internal error: {}", error.what());
+    return app::kExitInternal;
+  }
+}

@@ -1,0 +1,27 @@
+// Exponential back-off with full jitter (TEL-6): the n-th delay is uniform in [0, min(max,
+// min*2^n)], so that a fleet that lost its cloud at one moment does not come back at one moment.
+#pragma once
+
+#include <cstdint>
+#include <random>
+
+namespace tg {
+
+class Backoff {
+ public:
+  // seed: random_device's in the daemon, a constant in tests.
+  Backoff(std::int64_t min_ms, std::int64_t max_ms, std::uint64_t seed);
+
+  // The delay before the next attempt, and one step further.
+  [[nodiscard]] std::int64_t next_ms();
+  // After a success that lasted.
+  void reset() { ceiling_ms_ = min_ms_; }
+
+ private:
+  std::int64_t min_ms_;
+  std::int64_t max_ms_;
+  std::int64_t ceiling_ms_;
+  std::mt19937_64 random_;
+};
+
+}  // namespace tg

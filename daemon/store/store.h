@@ -1,0 +1,168 @@
+// The durable streams (design §6): what devices send is appended here, committed in groups by the
+// store thread (T1), read back by the reader thread, and deleted when every reader has passed it.
+//
+// Thread: every function is the loop's (T0) and returns at once; callbacks run on the loop too.
+// Atomicity: all calls made within one handler of the loop (append, advance, put_state, await) are
+//   committed in one transaction or not at all: the open group is handed over only between handlers.
+// Group commit: one group is being committed, one is filling. A group goes when the store thread is
+//   free and, for one of the streams in it, commit_interval has passed since the last commit (a
+//   publish after a pause goes at once), or it holds 64 KiB. Tokens are answered in order of await().
+// Failure: a group that cannot be committed is kept and tried again; none of its tokens is answered.
+// Limits: pending_bytes for what is not yet committed; each stream's max_size and max_age.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/metrics.h"
+#include "daemon/base/post.h"
+#include "daemon/base/result.h"
+#include "daemon/base/timers.h"
+#include "daemon/store/record.h"
+
+namespace tg::store {
+
+using StreamId = std::uint16_t;  // index of the stream in StoreOptions::streams
+using ReaderId = std::uint16_t;  // index of the reader in StoreOptions::readers
+using Seq = std::uint64_t;       // 1 is the first of an epoch
+using Token = std::uint64_t;     // the caller's; given back when durable
+
+enum class WhenFull : std::uint8_t { kDropOldest, kDropNewest, kReject };
+enum class StartAt : std::uint8_t { kOldest, kNow };
+
+struct StreamOptions {
+  std::string name;
+  int priority = 5;
+  std::uint64_t max_size = 1ULL << 30;     // bytes of its segments
+  std::int64_t max_age_ms = 0;             // 0 = no limit by age
+  WhenFull when_full = WhenFull::kDropOldest;
+  std::int64_t commit_interval_ms = 20;
+};
+
+struct ReaderOptions {
+  std::string stream;
+  std::string name;  // of the export or processor
+  StartAt start = StartAt::kOldest;
+};
+
+struct StoreOptions {
+  std::filesystem::path directory;  // streams.db lies in it
+  std::uint64_t pending_bytes = 32ULL << 20;
+  bool flash_saver = false;  // raises every commit_interval to 1 s
+  std::vector<StreamOptions> streams;
+  std::vector<ReaderOptions> readers;
+};
+
+// May these streams take a record of that size now?
+enum class Admission : std::uint8_t {
+  kYes,
+  kDiscard,  // a full stream with drop-newest is among them: count it and acknowledge
+  kBusy,     // pending_bytes are used up: hold the publisher until on_room
+  kFull,     // a full stream with reject, or the disk: do not acknowledge
+};
+
+enum class Health : std::uint8_t {
+  kOk,
+  kFailing,  // commits fail (disk full, I/O error); they are tried again
+  kStalled,  // the store thread has been inside one call for over 10 s
+};
+
+// A run of records with consecutive sequence numbers, owned.
+struct Chunk {
+  Seq first = 0;
+  std::vector<Record> records;        // views into `segments`
+  std::vector<std::string> segments;  // raw bytes; not to be touched
+  // Records from `asked` up to first-1 are gone (evicted or damaged) when first > asked.
+  Seq asked = 0;
+  std::string gap_reason;  // max_size | max_age | corrupt | …; empty without a gap
+  [[nodiscard]] Seq end() const { return first + records.size(); }
+};
+
+struct StreamStatus {
+  std::string name;
+  Seq first = 1;       // oldest stored
+  Seq next = 1;        // the next to be committed; next - first records are stored
+  std::uint64_t bytes = 0;
+  std::int64_t oldest_wall_ms = 0;  // 0 when empty
+  std::uint64_t evicted = 0;        // records, since start
+};
+
+struct ReaderStatus {
+  std::string stream;
+  std::string name;
+  Seq position = 1;  // everything below has been passed
+  bool detached = false;
+};
+
+class Store {
+ public:
+  struct Events {
+    // Durable, in order of await().
+    std::function<void(std::span<const Token>)> on_committed;
+    // Pending bytes have fallen below half after a kBusy.
+    std::function<void()> on_room;
+    // A stream has new committed records.
+    std::function<void(StreamId)> on_advanced;
+    std::function<void(Health, std::string_view reason)> on_health;
+  };
+
+  // Opens or makes DIR/streams.db. The time does not depend on what is stored.
+  static Result<std::unique_ptr<Store>> open(StoreOptions options, const Clock& clock,
+                                             Timers& timers, Post post, Metrics& metrics);
+  // Commits what is pending (at most 10 s), ends both threads. Their callbacks are dropped.
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  void set_events(Events events);
+
+  // --- writing
+  [[nodiscard]] Admission admit(std::span<const StreamId> streams, std::size_t record_bytes);
+  // After admit() said kYes in the same handler. received.boot is filled in here.
+  Seq append(StreamId stream, Record record);
+  void await(Token token);
+  // Runs when all that was appended, advanced and put before is durable.
+  void after_commit(Task task);
+  // Small named values (a plugin's state), committed with the group. Empty value = delete.
+  void put_state(std::string_view owner, std::string_view key, std::string_view value);
+
+  // --- reading
+  // Up to max_bytes of records (at least one) from `from` on. Answers with an empty chunk when there
+  // is nothing committed at or after `from`; with Error kCorrupt never: damage becomes a gap.
+  void read(StreamId stream, Seq from, std::size_t max_bytes,
+            std::function<void(Result<Chunk>)> done);
+  void get_state(std::string_view owner,
+                 std::function<void(Result<std::vector<std::pair<std::string, std::string>>>)> done);
+
+  [[nodiscard]] Seq position(ReaderId reader) const;
+  // Everything below `next` has been handled by this reader for good.
+  void advance(ReaderId reader, Seq next);
+
+  // --- state
+  [[nodiscard]] StreamId find_stream(std::string_view name) const;  // asserts that it exists
+  [[nodiscard]] std::optional<ReaderId> find_reader(std::string_view stream,
+                                                    std::string_view name) const;
+  [[nodiscard]] StreamStatus status(StreamId stream) const;
+  [[nodiscard]] std::size_t stream_count() const;
+  [[nodiscard]] std::vector<ReaderStatus> readers() const;  // detached ones included
+  [[nodiscard]] Health health() const;
+  [[nodiscard]] const std::string& epoch() const;  // 16 hex digits
+  [[nodiscard]] std::uint64_t pending_bytes() const;
+  // Called by the watchdog: looks whether the store thread is stuck (kStalled).
+  void check_progress();
+
+ private:
+  class State;
+  explicit Store(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tg::store

@@ -1,0 +1,93 @@
+// The MQTT broker as a library: listeners, sessions, subscriptions, retained messages, wills.
+//
+// Thread: the loop's (T0), no locks. The broker waits with one epoll instance of its own:
+//   poll_fd() becomes readable when poll() has something to do, so it nests in any other loop;
+//   tidegate-broker calls poll() with a timeout and needs no other loop.
+// Order: messages of one publisher on one topic keep their order towards each subscriber; PUBACK and
+//   PUBREC leave a connection in the order in which their publishes came in.
+// Limits: BrokerOptions; each one that is reached is counted and logged (rate-limited).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/metrics.h"
+#include "daemon/base/result.h"
+#include "local-broker/broker/hooks.h"
+
+namespace tg::broker {
+
+struct BrokerOptions {
+  std::size_t max_connections = 10'000;
+  std::size_t max_packet_size = 256 * 1024;
+  std::uint16_t receive_maximum = 1000;   // unacknowledged QoS>0 publishes from a client
+  std::uint16_t max_inflight = 100;       // towards a client
+  std::size_t max_queued = 1000;          // messages waiting per session
+  std::size_t max_queued_bytes = 1 << 20;
+  std::uint64_t total_memory = 256ULL << 20;
+  std::int64_t session_expiry_ms = 7LL * 24 * 3600 * 1000;
+  std::uint32_t max_keep_alive_s = 1200;
+  std::size_t max_subscriptions = 1000;   // per session
+  std::size_t max_topic_levels = 128;
+  std::size_t max_retained_bytes = 64 << 20;
+  std::int64_t refuse_grace_ms = 30'000;  // a 3.1.1 client whose publish was refused is closed then
+  int sys_interval_s = 10;                // $SYS topics; 0 = off
+};
+
+struct ListenerOptions {
+  std::string name;
+  std::string address;  // "127.0.0.1:1883", "[::1]:1883"; port 0 = any free one
+  bool anonymous = true;
+};
+
+struct BrokerStats {
+  std::size_t connections = 0;
+  std::size_t sessions = 0;
+  std::size_t subscriptions = 0;
+  std::size_t retained = 0;
+  std::uint64_t received = 0;   // publishes from clients
+  std::uint64_t delivered = 0;  // publishes to clients
+  std::uint64_t dropped = 0;    // queue limits
+  std::size_t memory = 0;       // bytes of queues and buffers
+};
+
+class Broker {
+ public:
+  Broker(BrokerOptions options, Hooks& hooks, const Clock& clock, Metrics& metrics);
+  // Wills are not sent; connections are closed.
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  // The port that was bound.
+  Result<std::uint16_t> listen(const ListenerOptions& listener);
+  // Closes the listening sockets; connections stay.
+  void stop_listening();
+  // Ends every connection after flushing what is owed to it (design: clean shutdown).
+  void disconnect_all();
+
+  [[nodiscard]] int poll_fd() const;
+  // Handles what is ready and what is due; waits up to timeout_ms for the first event. Returns the
+  // milliseconds until the next timer of its own, at most 1000.
+  int poll(int timeout_ms);
+
+  // The store has these durable: acknowledge. Unknown tokens (a session that has gone) are ignored.
+  void complete(std::span<const AckToken> tokens);
+  // There is room again: offer held publishes anew.
+  void resume_held();
+  // A message of the gateway's own (a plugin's output, $SYS): to subscribers and the retained set.
+  // It does not pass through the hooks.
+  void publish(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain);
+
+  [[nodiscard]] BrokerStats stats() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tg::broker

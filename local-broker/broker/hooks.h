@@ -1,0 +1,83 @@
+// What the broker asks of whoever runs it. The broker knows no store and no cloud; the daemon
+// implements these in daemon/app/wiring, tidegate-broker uses the defaults (everything allowed,
+// nothing stored).
+//
+// Thread: the loop's (T0). A hook must return at once and must not call back into the broker, except
+// where it says so. Views are valid during the call only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace tg::broker {
+
+// Names one acknowledgement that is owed: a session, its epoch and a packet id. Opaque to the hook.
+using AckToken = std::uint64_t;
+
+struct ClientInfo {
+  std::string client_id;
+  std::string identity;  // thing name of its certificate, user name, or empty = anonymous
+  std::string username;
+  std::string listener;
+  std::string address;   // peer, for the log
+  std::uint8_t protocol = 4;  // 3 (MQIsdp), 4 (3.1.1), 5
+};
+
+struct ConnectRequest {
+  const ClientInfo& client;
+  std::string_view username;
+  std::string_view password;
+  bool has_username = false;
+  bool has_password = false;
+};
+
+enum class ConnectAnswer : std::uint8_t { kAccept, kBadCredentials, kNotAuthorised, kUnavailable };
+
+struct Publication {
+  const ClientInfo& client;
+  std::string_view topic;
+  std::string_view payload;
+  std::string_view properties;  // MQTT 5: the property bytes without their length; else empty
+  std::uint8_t qos = 0;
+  bool retain = false;
+  bool is_will = false;
+};
+
+enum class Intake : std::uint8_t {
+  kDone,     // nothing to wait for: acknowledge now
+  kPending,  // acknowledge when Broker::complete(token) is called
+  kHold,     // no room: stop reading this client, offer it again after Broker::resume_held()
+  kRefuse,   // never: 0x97 to a version 5 client, no acknowledgement to an older one
+};
+
+enum class Access : std::uint8_t { kPublish, kSubscribe, kReceive };
+
+class Hooks {
+ public:
+  virtual ~Hooks() = default;
+
+  // The answer may be given during the call or later, once, on the loop.
+  virtual void authenticate(const ConnectRequest& request,
+                            std::function<void(ConnectAnswer)> answer) {
+    (void)request;
+    answer(ConnectAnswer::kAccept);
+  }
+  virtual bool authorise(const ClientInfo& client, Access access, std::string_view topic) {
+    (void)client, (void)access, (void)topic;
+    return true;
+  }
+  // Offered before local delivery and before the retained set changes: kHold and kRefuse leave no
+  // trace. Not called for a resent QoS 2 packet id that is already held.
+  virtual Intake on_publish(const Publication& publication, AckToken token) {
+    (void)publication, (void)token;
+    return Intake::kDone;
+  }
+  virtual void on_connected(const ClientInfo& client) { (void)client; }
+  virtual void on_disconnected(const ClientInfo& client, std::string_view reason) {
+    (void)client, (void)reason;
+  }
+};
+
+}  // namespace tg::broker

@@ -1,0 +1,42 @@
+#include "daemon/base/log.h"
+
+#include <catch2/catch.hpp>
+
+namespace tg {
+
+TEST_CASE("a component follows the default level until it has one of its own") {
+  const log::Component component("log-test-a");
+  log::set_default_level(log::Level::kWarning);
+  CHECK(component.enabled(log::Level::kError));
+  CHECK(component.enabled(log::Level::kWarning));
+  CHECK_FALSE(component.enabled(log::Level::kInfo));
+  CHECK(log::set_component_level("log-test-a", log::Level::kDebug));
+  CHECK(component.enabled(log::Level::kDebug));
+  log::set_default_level(log::Level::kInfo);
+  CHECK(component.enabled(log::Level::kDebug));
+}
+
+TEST_CASE("two components of one name share their level") {
+  const log::Component first("log-test-b");
+  const log::Component second("log-test-b");
+  CHECK(log::set_component_level("log-test-b", log::Level::kError));
+  CHECK_FALSE(first.enabled(log::Level::kWarning));
+  CHECK_FALSE(second.enabled(log::Level::kWarning));
+}
+
+TEST_CASE("a component that does not exist has no level to set") {
+  CHECK_FALSE(log::set_component_level("no-such-component", log::Level::kInfo));
+}
+
+TEST_CASE("a limit lets a burst through, counts the rest, and opens again") {
+  log::Limit limit(2, 1000);
+  CHECK(limit.allow(0));
+  CHECK(limit.allow(1));
+  CHECK_FALSE(limit.allow(2));
+  CHECK_FALSE(limit.allow(999));
+  CHECK(limit.allow(1000));
+  CHECK(limit.take_suppressed() == 2);
+  CHECK(limit.take_suppressed() == 0);
+}
+
+}  // namespace tg
