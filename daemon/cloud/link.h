@@ -2,7 +2,8 @@
 // generation, and every event names the generation it belongs to, so that late ones are recognised.
 //
 // Thread: the loop's (T0). All functions return at once; events come by post(), on the loop.
-// In flight: what publish() took belongs to the link until on_acked or on_closed. After on_closed of a
+// In flight: what publish() took belongs to the link until on_acked or on_closed. After on_closed
+// of a
 //   generation nothing of it will ever be sent or acknowledged again: the caller may send it anew.
 // The link has no window, no back-off and no buffer of its own: that is the uplink's.
 #pragma once
@@ -24,7 +25,7 @@ struct Endpoint {
   [[nodiscard]] std::string url() const;  // mqtt://host:port or mqtts://…
 };
 
-// mqtt://host[:1883] | mqtts://host[:8883]
+// mqtt://host[:1883] | mqtts://host[:8883]; an IPv6 address stands in brackets.
 [[nodiscard]] Result<Endpoint> parse_endpoint(const std::string& url);
 
 struct LinkOptions {
@@ -47,14 +48,20 @@ struct OutgoingPublish {
   std::string payload;
   std::uint8_t qos = 1;
   bool retain = false;
-  std::string content_type;                                            // protocol 5
-  std::vector<std::pair<std::string, std::string>> user_properties;    // protocol 5
+  std::string content_type;                                          // protocol 5
+  std::vector<std::pair<std::string, std::string>> user_properties;  // protocol 5
 };
 
 using Generation = std::uint64_t;
 
+struct Connected {
+  bool session_present = false;
+  // Unacknowledged publishes the broker takes (protocol 5); Paho stalls for a second beyond it.
+  std::uint16_t receive_maximum = 65535;
+};
+
 struct LinkEvents {
-  std::function<void(Generation, bool session_present)> on_connected;
+  std::function<void(Generation, Connected)> on_connected;
   // The connection could not be made or has ended; on_closed follows.
   std::function<void(Generation, std::string reason)> on_down;
   std::function<void(Generation, std::uint64_t id)> on_acked;

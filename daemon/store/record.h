@@ -21,13 +21,13 @@
 namespace tg::store {
 
 enum class Tag : std::uint32_t {  // of the TLV tail; numbers never change
-  kContentType = 1,        // str, MQTT 5
-  kUserProperty = 2,       // key:str value:str, repeated in order, MQTT 5
-  kMessageExpiry = 3,      // varint seconds, MQTT 5
-  kResponseTopic = 4,      // str, MQTT 5
-  kCorrelationData = 5,    // bytes, MQTT 5
-  kPayloadFormat = 6,      // u8, MQTT 5
-  kGap = 7,                // first:varint last:varint reason:str; a record with this tag stands for lost ones
+  kContentType = 1,               // str, MQTT 5
+  kUserProperty = 2,              // key:str value:str, repeated in order, MQTT 5
+  kMessageExpiry = 3,             // varint seconds, MQTT 5
+  kResponseTopic = 4,             // str, MQTT 5
+  kCorrelationData = 5,           // bytes, MQTT 5
+  kPayloadFormat = 6,             // u8, MQTT 5
+  kGap = 7,  // first:varint last:varint reason:str; a record with this tag stands for lost ones
 };
 
 // Borrowed views: valid as long as the bytes it was decoded from (or the publisher's buffers).

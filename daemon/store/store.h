@@ -3,15 +3,19 @@
 //
 // Thread: every function is the loop's (T0) and returns at once; callbacks run on the loop too.
 // Atomicity: all calls made within one handler of the loop (append, advance, put_state, await) are
-//   committed in one transaction or not at all: the open group is handed over only between handlers.
+//   committed in one transaction or not at all: the open group is handed over only between
+//   handlers.
 // Group commit: one group is being committed, one is filling. A group goes when the store thread is
 //   free and, for one of the streams in it, commit_interval has passed since the last commit (a
-//   publish after a pause goes at once), or it holds 64 KiB. Tokens are answered in order of await().
-// Failure: a group that cannot be committed is kept and tried again; none of its tokens is answered.
-// Limits: pending_bytes for what is not yet committed; each stream's max_size and max_age.
+//   publish after a pause goes at once), or it holds 64 KiB. Tokens are answered in order of
+//   await().
+// Failure: a group that cannot be committed is kept and tried again; none of its tokens is
+// answered. Limits: pending_bytes for what is not yet committed; each stream's max_size and
+// max_age.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -41,8 +45,8 @@ enum class StartAt : std::uint8_t { kOldest, kNow };
 struct StreamOptions {
   std::string name;
   int priority = 5;
-  std::uint64_t max_size = 1ULL << 30;     // bytes of its segments
-  std::int64_t max_age_ms = 0;             // 0 = no limit by age
+  std::uint64_t max_size = 1ULL << 30;  // bytes of its segments
+  std::int64_t max_age_ms = 0;          // 0 = no limit by age
   WhenFull when_full = WhenFull::kDropOldest;
   std::int64_t commit_interval_ms = 20;
 };
@@ -79,7 +83,7 @@ enum class Health : std::uint8_t {
 struct Chunk {
   Seq first = 0;
   std::vector<Record> records;        // views into `segments`
-  std::vector<std::string> segments;  // raw bytes; not to be touched
+  std::deque<std::string> segments;  // raw bytes; not to be touched (a deque does not move them)
   // Records from `asked` up to first-1 are gone (evicted or damaged) when first > asked.
   Seq asked = 0;
   std::string gap_reason;  // max_size | max_age | corrupt | …; empty without a gap
@@ -88,8 +92,8 @@ struct Chunk {
 
 struct StreamStatus {
   std::string name;
-  Seq first = 1;       // oldest stored
-  Seq next = 1;        // the next to be committed; next - first records are stored
+  Seq first = 1;  // oldest stored
+  Seq next = 1;   // the next to be committed; next - first records are stored
   std::uint64_t bytes = 0;
   std::int64_t oldest_wall_ms = 0;  // 0 when empty
   std::uint64_t evicted = 0;        // records, since start
@@ -135,12 +139,13 @@ class Store {
   void put_state(std::string_view owner, std::string_view key, std::string_view value);
 
   // --- reading
-  // Up to max_bytes of records (at least one) from `from` on. Answers with an empty chunk when there
-  // is nothing committed at or after `from`; with Error kCorrupt never: damage becomes a gap.
+  // Up to max_bytes of records (at least one) from `from` on. Answers with an empty chunk when
+  // there is nothing committed at or after `from`; with Error kCorrupt never: damage becomes a gap.
   void read(StreamId stream, Seq from, std::size_t max_bytes,
             std::function<void(Result<Chunk>)> done);
-  void get_state(std::string_view owner,
-                 std::function<void(Result<std::vector<std::pair<std::string, std::string>>>)> done);
+  void get_state(
+      std::string_view owner,
+      std::function<void(Result<std::vector<std::pair<std::string, std::string>>>)> done);
 
   [[nodiscard]] Seq position(ReaderId reader) const;
   // Everything below `next` has been handled by this reader for good.

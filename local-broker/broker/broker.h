@@ -3,7 +3,8 @@
 // Thread: the loop's (T0), no locks. The broker waits with one epoll instance of its own:
 //   poll_fd() becomes readable when poll() has something to do, so it nests in any other loop;
 //   tidegate-broker calls poll() with a timeout and needs no other loop.
-// Order: messages of one publisher on one topic keep their order towards each subscriber; PUBACK and
+// Order: messages of one publisher on one topic keep their order towards each subscriber; PUBACK
+// and
 //   PUBREC leave a connection in the order in which their publishes came in.
 // Limits: BrokerOptions; each one that is reached is counted and logged (rate-limited).
 #pragma once
@@ -24,14 +25,14 @@ namespace tg::broker {
 struct BrokerOptions {
   std::size_t max_connections = 10'000;
   std::size_t max_packet_size = 256 * 1024;
-  std::uint16_t receive_maximum = 1000;   // unacknowledged QoS>0 publishes from a client
-  std::uint16_t max_inflight = 100;       // towards a client
-  std::size_t max_queued = 1000;          // messages waiting per session
+  std::uint16_t receive_maximum = 1000;  // unacknowledged QoS>0 publishes from a client
+  std::uint16_t max_inflight = 100;      // towards a client
+  std::size_t max_queued = 1000;         // messages waiting per session
   std::size_t max_queued_bytes = 1 << 20;
   std::uint64_t total_memory = 256ULL << 20;
   std::int64_t session_expiry_ms = 7LL * 24 * 3600 * 1000;
   std::uint32_t max_keep_alive_s = 1200;
-  std::size_t max_subscriptions = 1000;   // per session
+  std::size_t max_subscriptions = 1000;  // per session
   std::size_t max_topic_levels = 128;
   std::size_t max_retained_bytes = 64 << 20;
   std::int64_t refuse_grace_ms = 30'000;  // a 3.1.1 client whose publish was refused is closed then

@@ -2,8 +2,8 @@
 // implements these in daemon/app/wiring, tidegate-broker uses the defaults (everything allowed,
 // nothing stored).
 //
-// Thread: the loop's (T0). A hook must return at once and must not call back into the broker, except
-// where it says so. Views are valid during the call only.
+// Thread: the loop's (T0). A hook must return at once and must not call back into the broker,
+// except where it says so. Views are valid during the call only.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct ClientInfo {
   std::string identity;  // thing name of its certificate, user name, or empty = anonymous
   std::string username;
   std::string listener;
-  std::string address;   // peer, for the log
+  std::string address;        // peer, for the log
   std::uint8_t protocol = 4;  // 3 (MQIsdp), 4 (3.1.1), 5
 };
 

@@ -87,6 +87,7 @@ class Runner:
         self.long = long_run
         self.tally = Tally()
         self.ready = {}  # build folder → configured
+        self.all_built = False  # in build-test
 
     def wants(self, name):
         return self.pattern.search(name) is not None
@@ -149,10 +150,9 @@ class Runner:
                 self.tally.fail(name, output)
 
     def plain_build(self):
-        names = [f'unit/{name}' for name in unit_names()]
-        names += [f'system/{test.name}' for test in system_tests()]
-        if any(self.wants(name) for name in names):
+        if any(self.wants(f'system/{test.name}') for test in system_tests()):
             self.build('build-test')
+            self.all_built = True
 
     def units(self, kind):
         if not any(self.wants(f'{kind}/{name}') for name in unit_names()):
@@ -160,7 +160,7 @@ class Runner:
         folder = UNIT_BUILDS[kind]
         if not self.configure(folder):
             return
-        programs = {}
+        programs = {}  # name → path
         for test in self.introspect(folder, 'tests'):
             path = Path(test['cmd'][0])
             parts = path.relative_to(ROOT / folder).parts
@@ -169,13 +169,11 @@ class Runner:
                 programs[name] = path
         if not programs:
             return
-        if kind != 'unit':
-            # What does not build shows up below, as a program that is not there.
+        if folder != 'build-test' or not self.all_built:
             self.build(folder, [str(path.relative_to(ROOT / folder)) for path in programs.values()])
         with ThreadPoolExecutor(JOBS) as pool:
-            results = dict(zip(programs, pool.map(run_catch, programs.values()), strict=True))
-        for name, (code, output, cases, seconds) in results.items():
-            self.report_unit(name, code, output, cases, seconds)
+            for name, result in zip(programs, pool.map(run_catch, programs.values()), strict=True):
+                self.report_unit(name, *result)
 
     def report_unit(self, name, code, output, cases, seconds):
         for case, failure in cases:
@@ -267,6 +265,8 @@ def last_line(output):
 
 def run_catch(path):
     """(exit code, output, [(case, failure text or None)], seconds)."""
+    if not path.exists():
+        return 1, 'not built', [], 0.0
     _, listed, _ = run([str(path), '--list-test-names-only'], 60, SANITIZER_ENV)
     failures = {name: [] for name in map(str.strip, listed.splitlines()) if name}
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,0 +1,215 @@
+#include "daemon/cloud/connection.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <exception>
+#include <utility>
+
+namespace tg::cloud {
+
+namespace {
+
+constexpr int kMaxInflight = 1000;
+constexpr std::uint32_t kSessionExpirySeconds = 7 * 24 * 3600;
+constexpr std::uint16_t kAlpnPort = 443;
+constexpr auto kDisconnectWait = std::chrono::seconds(2);
+
+std::string server_uri(const Endpoint& endpoint, const std::string& address) {
+  // With TLS Paho takes the name to be verified from here.
+  const std::string& host = endpoint.tls ? endpoint.host : address;
+  const bool ipv6 = host.find(':') != std::string::npos;
+  return fmt::format("{}://{}:{}", endpoint.tls ? "ssl" : "tcp", ipv6 ? '[' + host + ']' : host,
+                     endpoint.port);
+}
+
+const char* connack_text(int code) {
+  switch (code) {
+    case 1:
+      return "unacceptable protocol version";
+    case 2:
+      return "client identifier rejected";
+    case 3:
+      return "server unavailable";
+    case 4:
+      return "bad user name or password";
+    case 5:
+    case 7:  // AWS IoT
+      return "not authorised";
+    default:
+      return "unknown code";
+  }
+}
+
+// The broker's reason code if there is one that says no, else 0. Paho's 255 stands for "3.1.1".
+int refusal(const mqtt::token& token, int protocol) {
+  const int reason = static_cast<int>(token.get_reason_code());
+  return protocol >= 5 && reason >= 0x80 ? reason : 0;
+}
+
+std::string refusal_text(int reason) {
+  return fmt::format("reason code {:#04x} ({})", reason, mqtt::exception::reason_code_str(reason));
+}
+
+std::string connect_failure_text(const mqtt::token& token) {
+  const int code = token.get_return_code();
+  if (code > 0) return fmt::format("CONNACK {}: {}", code, connack_text(code));
+  try {
+    static_cast<void>(token.get_connect_response());  // throws what the token keeps to itself
+  } catch (const mqtt::exception& e) {
+    if (!e.get_message().empty()) return e.get_message();
+  }
+  return fmt::format("connect failed ({})", code);
+}
+
+mqtt::properties publish_properties(const OutgoingPublish& publish) {
+  mqtt::properties properties;
+  if (!publish.content_type.empty()) {
+    properties.add(mqtt::property(mqtt::property::CONTENT_TYPE, publish.content_type));
+  }
+  for (const auto& [name, value] : publish.user_properties) {
+    properties.add(mqtt::property(mqtt::property::USER_PROPERTY, name, value));
+  }
+  return properties;
+}
+
+}  // namespace
+
+Connection::Connection(LinkOptions options, const std::string& address, Events events)
+    : options_(std::move(options)),
+      events_(std::move(events)),
+      client_(server_uri(options_.endpoint, address), options_.client_id,
+              mqtt::create_options(MQTTVERSION_5), nullptr) {
+  client_.set_connection_lost_handler([this](const std::string&) {
+    events_.on_ended("the connection was lost: closed by the peer, or no answer", true);
+  });
+  // Nothing is subscribed; a message for a subscription of an older session is acknowledged.
+  client_.set_message_callback([](const mqtt::const_message_ptr&) {});
+  if (options_.protocol < 5) return;
+  client_.set_disconnected_handler([this](const mqtt::properties&, mqtt::ReasonCode code) {
+    events_.on_ended("the server disconnected: " + refusal_text(static_cast<int>(code)), true);
+  });
+}
+
+mqtt::connect_options Connection::connect_options() const {
+  mqtt::connect_options out;
+  out.set_mqtt_version(options_.protocol);
+  if (options_.protocol >= 5) {
+    out.set_clean_start(false);
+    mqtt::properties properties;
+    properties.add(mqtt::property(mqtt::property::SESSION_EXPIRY_INTERVAL, kSessionExpirySeconds));
+    out.set_properties(std::move(properties));
+  } else {
+    out.set_clean_session(false);
+  }
+  out.set_automatic_reconnect(false);
+  out.set_max_inflight(kMaxInflight);
+  out.set_keep_alive_interval(options_.keep_alive_s);
+  out.set_connect_timeout(options_.connect_timeout_s);
+  if (!options_.username.empty()) out.set_user_name(options_.username);
+  if (!options_.password.empty()) out.set_password(options_.password);
+  if (options_.endpoint.tls) {
+    mqtt::ssl_options ssl;
+    if (!options_.ca.empty()) ssl.set_trust_store(options_.ca);
+    if (!options_.certificate.empty()) ssl.set_key_store(options_.certificate);
+    if (!options_.private_key.empty()) ssl.set_private_key(options_.private_key);
+    ssl.set_enable_server_cert_auth(true);
+    ssl.set_verify(true);  // the host name
+    if (options_.endpoint.port == kAlpnPort) ssl.set_alpn_protos({"x-amzn-mqtt-ca"});
+    out.set_ssl(std::move(ssl));
+    if (!options_.proxy.empty()) out.set_https_proxy(options_.proxy);
+  } else if (!options_.proxy.empty()) {
+    out.set_http_proxy(options_.proxy);
+  }
+  return out;
+}
+
+std::string Connection::connect() try {
+  client_.connect(connect_options(), nullptr, *this);
+  return "";
+} catch (const std::exception& e) {
+  return e.what();
+}
+
+std::string Connection::publish(OutgoingPublish publish) {
+  std::uintptr_t key = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    key = ++last_key_;
+    sent_.emplace(key, publish.id);
+  }
+  try {
+    mqtt::properties properties;
+    if (options_.protocol >= 5) properties = publish_properties(publish);
+    auto message = mqtt::message::create(std::move(publish.topic), std::move(publish.payload),
+                                         publish.qos, publish.retain, properties);
+    client_.publish(std::move(message), reinterpret_cast<void*>(key), *this);
+    return "";
+  } catch (const mqtt::exception& e) {
+    // The connection has gone: on_ended follows, and the publish stays ours until the end.
+    if (e.get_return_code() == MQTTASYNC_DISCONNECTED) return "";
+    const std::lock_guard lock(mutex_);
+    sent_.erase(key);
+    return e.what();
+  } catch (const std::exception& e) {
+    const std::lock_guard lock(mutex_);
+    sent_.erase(key);
+    return e.what();
+  }
+}
+
+void Connection::disconnect() try {
+  ending_ = true;
+  client_.disconnect(0)->wait_for(kDisconnectWait);
+} catch (const std::exception&) {
+  // It was down already: what follows, the destruction, is the same.
+}
+
+bool Connection::take(void* context, std::uint64_t& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = sent_.find(reinterpret_cast<std::uintptr_t>(context));
+  if (found == sent_.end()) return false;
+  id = found->second;
+  sent_.erase(found);
+  return true;
+}
+
+void Connection::on_success(const mqtt::token& token) {
+  if (token.get_type() == mqtt::token::Type::CONNECT) {
+    const mqtt::connect_response response = token.get_connect_response();
+    Connected connected;
+    connected.session_present = response.is_session_present();
+    const mqtt::properties& properties = response.get_properties();
+    if (options_.protocol >= 5 && properties.contains(mqtt::property::RECEIVE_MAXIMUM)) {
+      connected.receive_maximum =
+          mqtt::get<std::uint16_t>(properties, mqtt::property::RECEIVE_MAXIMUM);
+    }
+    events_.on_connected(connected);
+    return;
+  }
+  std::uint64_t id = 0;
+  if (!take(token.get_user_context(), id)) return;
+  if (const int reason = refusal(token, options_.protocol); reason != 0) {
+    events_.on_refused(id, refusal_text(reason));
+  } else {
+    events_.on_acked(id);
+  }
+}
+
+void Connection::on_failure(const mqtt::token& token) {
+  const int reason = refusal(token, options_.protocol);
+  if (token.get_type() == mqtt::token::Type::CONNECT) {
+    const bool answered = reason != 0 || token.get_return_code() > 0;
+    events_.on_ended(reason != 0 ? "CONNACK " + refusal_text(reason) : connect_failure_text(token),
+                     answered);
+    return;
+  }
+  std::uint64_t id = 0;
+  if (ending_ || !take(token.get_user_context(), id)) return;
+  const int code = token.get_return_code();
+  events_.on_refused(id, reason != 0
+                             ? refusal_text(reason)
+                             : fmt::format("{} ({})", mqtt::exception::error_str(code), code));
+}
+
+}  // namespace tg::cloud

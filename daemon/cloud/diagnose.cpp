@@ -1,0 +1,134 @@
+#include "daemon/cloud/diagnose.h"
+
+#include <netdb.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "daemon/base/unique_fd.h"
+
+namespace tg::cloud {
+
+namespace {
+
+constexpr int kConnectWaitMs = 2000;
+constexpr int kHandshakeWaitMs = 2000;
+// A server that refuses the client's certificate says so after the handshake of TLS 1.3.
+constexpr int kAlertWaitMs = 500;
+
+template <class T, void (*kFree)(T*)>
+struct Free {
+  void operator()(T* object) const { kFree(object); }
+};
+using Context = std::unique_ptr<SSL_CTX, Free<SSL_CTX, SSL_CTX_free>>;
+using Session = std::unique_ptr<SSL, Free<SSL, SSL_free>>;
+
+std::string openssl_error() {
+  const unsigned long code = ERR_peek_last_error();
+  ERR_clear_error();
+  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
+  return reason != nullptr ? reason : "unknown TLS error";
+}
+
+bool wait_for(int fd, short events, int timeout_ms) {
+  pollfd entry{fd, events, 0};
+  return ::poll(&entry, 1, timeout_ms) == 1;
+}
+
+// What the socket says, or empty and an open `socket`.
+std::string connect_to(const std::string& address, std::uint16_t port, UniqueFd& socket) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) {
+    return "not an address";
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+  socket.reset(::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.is_open()) return std::strerror(errno);
+  if (::connect(socket.get(), found->ai_addr, found->ai_addrlen) == 0) return "";
+  if (errno != EINPROGRESS) return std::strerror(errno);
+  if (!wait_for(socket.get(), POLLOUT, kConnectWaitMs)) return "no answer";
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  return error == 0 ? "" : std::strerror(error);
+}
+
+// The files of the options, or the one that cannot be used.
+std::string load_files(SSL_CTX* context, const LinkOptions& options) {
+  if (options.ca.empty()) {
+    SSL_CTX_set_default_verify_paths(context);
+  } else if (SSL_CTX_load_verify_locations(context, options.ca.c_str(), nullptr) != 1) {
+    return options.ca + ": " + openssl_error();
+  }
+  if (options.certificate.empty()) return "";
+  if (SSL_CTX_use_certificate_chain_file(context, options.certificate.c_str()) != 1) {
+    return options.certificate + ": " + openssl_error();
+  }
+  if (SSL_CTX_use_PrivateKey_file(context, options.private_key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return options.private_key + ": " + openssl_error();
+  }
+  return "";
+}
+
+// Runs a TLS call until it is done, fails or the time is over (then 0 and want stays set).
+template <class Call>
+int run_tls(SSL* ssl, int fd, int timeout_ms, Call call) {
+  while (true) {
+    ERR_clear_error();
+    const int rc = call();
+    if (rc > 0) return rc;
+    const int want = SSL_get_error(ssl, rc);
+    if (want != SSL_ERROR_WANT_READ && want != SSL_ERROR_WANT_WRITE) return -1;
+    if (!wait_for(fd, want == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, timeout_ms)) return 0;
+  }
+}
+
+std::string handshake(const LinkOptions& options, int fd) {
+  const Context context(SSL_CTX_new(TLS_client_method()));
+  if (std::string problem = load_files(context.get(), options); !problem.empty()) return problem;
+  const Session ssl(SSL_new(context.get()));
+  const std::string& host = options.endpoint.host;
+  X509_VERIFY_PARAM* verify = SSL_get0_param(ssl.get());
+  if (X509_VERIFY_PARAM_set1_ip_asc(verify, host.c_str()) != 1) {
+    SSL_set1_host(ssl.get(), host.c_str());
+    SSL_set_tlsext_host_name(ssl.get(), host.c_str());
+  }
+  SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_set_fd(ssl.get(), fd);
+  const int rc = run_tls(ssl.get(), fd, kHandshakeWaitMs, [&] { return SSL_connect(ssl.get()); });
+  if (rc == 0) return "no answer to the TLS handshake";
+  const long verified = SSL_get_verify_result(ssl.get());
+  if (rc < 0 && verified != X509_V_OK) {
+    return std::string("the server's certificate is refused: ") +
+           X509_verify_cert_error_string(verified);
+  }
+  if (rc < 0) return "TLS handshake: " + openssl_error();
+  char byte = 0;
+  const auto read = [&] { return SSL_read(ssl.get(), &byte, 1); };
+  if (run_tls(ssl.get(), fd, kAlertWaitMs, read) < 0) {
+    return ERR_peek_last_error() != 0 ? "the server refused the TLS session: " + openssl_error()
+                                      : "the server closed the TLS session";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string diagnose(const LinkOptions& options, const std::vector<std::string>& addresses) {
+  if (!options.proxy.empty() || addresses.empty()) return "";
+  UniqueFd socket;
+  const std::string problem = connect_to(addresses.front(), options.endpoint.port, socket);
+  if (!problem.empty()) return addresses.front() + ": " + problem;
+  return options.endpoint.tls ? handshake(options, socket.get()) : "";
+}
+
+}  // namespace tg::cloud

@@ -1,0 +1,302 @@
+#include "daemon/cloud/paho_link.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "daemon/base/assert.h"
+#include "daemon/base/bounded_queue.h"
+#include "daemon/base/log.h"
+#include "daemon/cloud/connection.h"
+#include "daemon/cloud/diagnose.h"
+#include "daemon/cloud/resolve.h"
+
+namespace tg::cloud {
+
+namespace {
+
+const log::Component kLog{"cloud"};
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr auto kExitWait = std::chrono::seconds(5);
+constexpr auto kIdleWait = std::chrono::hours(1);
+
+struct Open {
+  Generation generation;
+  LinkOptions options;
+};
+struct Publish {
+  Generation generation;
+  OutgoingPublish publish;
+};
+struct Close {
+  Generation generation;
+};
+// From Paho's threads:
+struct Up {
+  Generation generation;
+  Connected connected;
+};
+struct Ended {
+  Generation generation;
+  std::string reason;
+  bool answered;
+};
+using Command = std::variant<Open, Publish, Close, Up, Ended>;
+
+// Publishes are bounded by the link, everything else to a handful a generation.
+constexpr std::size_t kQueueCapacity = PahoLink::kMaxUnacknowledged + 100;
+
+}  // namespace
+
+// The loop's side. Posted events find it through a weak pointer, or not at all.
+struct PahoLink::Inbox {
+  LinkEvents events;
+  Generation generation = 0;
+  bool is_open = false;  // between open() and on_closed
+  std::size_t unacknowledged = 0;
+  std::size_t limit = kMaxUnacknowledged;
+};
+
+class PahoLink::CloudThread {
+ public:
+  CloudThread(Post post, std::weak_ptr<Inbox> inbox)
+      : post_(std::move(post)), inbox_(std::move(inbox)) {}
+
+  static void start(const std::shared_ptr<CloudThread>& self) {
+    self->thread_ = std::thread([self] { self->run(); });
+  }
+  void push(Command command) {
+    const bool pushed = queue_.push(std::move(command));
+    TG_ASSERT(pushed || queue_.is_closed());
+  }
+  // T0: no event after this.
+  void stop();
+
+ private:
+  using Event = std::function<void(Inbox&)>;
+
+  void run();
+  void handle(Open open);
+  void handle(Publish command);
+  void handle(Close close);
+  void handle(Up up);
+  void handle(Ended ended);
+  void connect(const LinkOptions& options);
+  // on_down with the reason, then the end of the client, then on_closed.
+  void end(std::string reason);
+  void destroy();
+  void emit(Event event);
+  [[nodiscard]] bool is_current(Generation generation) const {
+    return current_ && *current_ == generation;
+  }
+  [[nodiscard]] Connection::Events connection_events(Generation generation);
+
+  BoundedQueue<Command> queue_{kQueueCapacity};
+  std::thread thread_;  // T0 only
+
+  std::mutex mutex_;  // guards post_ and finished_
+  std::condition_variable finished_changed_;
+  bool finished_ = false;
+  Post post_;
+  const std::weak_ptr<Inbox> inbox_;
+
+  // the cloud thread's only
+  std::optional<Generation> current_;  // from open to on_closed
+  LinkOptions options_;
+  std::vector<std::string> addresses_;
+  std::size_t next_address_ = 0;  // moves on when an attempt fails
+  std::unique_ptr<Connection> connection_;
+  bool connecting_ = false;
+  SteadyClock::time_point connect_deadline_;
+};
+
+void PahoLink::CloudThread::stop() {
+  queue_.close();
+  std::unique_lock lock(mutex_);
+  post_ = nullptr;
+  if (finished_changed_.wait_for(lock, kExitWait, [this] { return finished_; })) {
+    lock.unlock();
+    thread_.join();
+    return;
+  }
+  log::warning(kLog, "the cloud thread hangs in a call and is left behind");
+  thread_.detach();
+}
+
+void PahoLink::CloudThread::emit(Event event) {
+  const std::lock_guard lock(mutex_);
+  if (!post_) return;
+  post_([inbox = inbox_, event = std::move(event)] {
+    if (const auto open = inbox.lock()) event(*open);
+  });
+}
+
+void PahoLink::CloudThread::run() {
+  while (true) {
+    std::chrono::milliseconds wait = kIdleWait;
+    if (connecting_) {
+      wait = std::chrono::duration_cast<std::chrono::milliseconds>(connect_deadline_ -
+                                                                   SteadyClock::now());
+    }
+    std::optional<Command> command = queue_.pop_for(std::max(wait, std::chrono::milliseconds(1)));
+    if (command) {
+      std::visit([this](auto& known) { handle(std::move(known)); }, *command);
+    } else if (queue_.is_closed()) {
+      break;
+    } else if (connecting_ && SteadyClock::now() >= connect_deadline_) {
+      end("no CONNACK within " + std::to_string(options_.connect_timeout_s) + " s");
+    }
+  }
+  if (connection_ && !connecting_) connection_->disconnect();
+  connection_.reset();
+  const std::lock_guard lock(mutex_);
+  finished_ = true;
+  finished_changed_.notify_all();
+}
+
+void PahoLink::CloudThread::handle(Open open) {
+  current_ = open.generation;
+  options_ = std::move(open.options);
+  Result<std::vector<std::string>> addresses = resolve(options_.endpoint.host);
+  if (!addresses) return end(std::move(addresses.error().message));
+  addresses_ = std::move(*addresses);
+  const std::string& address = addresses_[next_address_ % addresses_.size()];
+  std::string problem;
+  try {
+    connection_ =
+        std::make_unique<Connection>(options_, address, connection_events(open.generation));
+    problem = connection_->connect();
+  } catch (const std::exception& e) {  // of Paho's constructors
+    problem = e.what();
+  }
+  if (!problem.empty()) return end(std::move(problem));
+  connecting_ = true;
+  connect_deadline_ = SteadyClock::now() + std::chrono::seconds(options_.connect_timeout_s);
+}
+
+Connection::Events PahoLink::CloudThread::connection_events(Generation generation) {
+  Connection::Events events;
+  events.on_connected = [this, generation](Connected connected) {
+    push(Up{generation, connected});
+  };
+  events.on_ended = [this, generation](std::string reason, bool answered) {
+    push(Ended{generation, std::move(reason), answered});
+  };
+  events.on_acked = [this, generation](std::uint64_t id) {
+    emit([generation, id](Inbox& inbox) {
+      --inbox.unacknowledged;
+      inbox.events.on_acked(generation, id);
+    });
+  };
+  events.on_refused = [this, generation](std::uint64_t id, std::string reason) {
+    emit([generation, id, reason = std::move(reason)](Inbox& inbox) {
+      --inbox.unacknowledged;
+      inbox.events.on_refused(generation, id, reason);
+    });
+  };
+  return events;
+}
+
+void PahoLink::CloudThread::handle(Publish command) {
+  if (!is_current(command.generation) || !connection_) return;
+  const std::uint64_t id = command.publish.id;
+  std::string problem = connection_->publish(std::move(command.publish));
+  if (problem.empty()) return;
+  emit([generation = command.generation, id, problem = std::move(problem)](Inbox& inbox) {
+    --inbox.unacknowledged;
+    inbox.events.on_refused(generation, id, problem);
+  });
+}
+
+void PahoLink::CloudThread::handle(Close close) {
+  if (!is_current(close.generation)) return;  // it has ended by itself
+  if (connection_ && !connecting_) connection_->disconnect();
+  destroy();
+}
+
+void PahoLink::CloudThread::handle(Up up) {
+  if (!is_current(up.generation)) return;
+  connecting_ = false;
+  emit([up](Inbox& inbox) {
+    const std::size_t receive_maximum = up.connected.receive_maximum;
+    inbox.limit = std::min(kMaxUnacknowledged, std::max<std::size_t>(receive_maximum, 1));
+    inbox.events.on_connected(up.generation, up.connected);
+  });
+}
+
+void PahoLink::CloudThread::handle(Ended ended) {
+  if (!is_current(ended.generation)) return;
+  if (connecting_ && !ended.answered) {
+    const std::vector<std::string> tried{addresses_[next_address_ % addresses_.size()]};
+    if (const std::string found = diagnose(options_, tried); !found.empty()) {
+      ended.reason = found;
+    }
+  }
+  end(std::move(ended.reason));
+}
+
+void PahoLink::CloudThread::end(std::string reason) {
+  if (connecting_) ++next_address_;
+  emit([generation = *current_, reason = std::move(reason)](Inbox& inbox) {
+    inbox.events.on_down(generation, reason);
+  });
+  destroy();
+}
+
+void PahoLink::CloudThread::destroy() {
+  connecting_ = false;
+  connection_.reset();
+  emit([generation = *current_](Inbox& inbox) {
+    inbox.is_open = false;
+    inbox.events.on_closed(generation);
+  });
+  current_.reset();
+}
+
+PahoLink::PahoLink(Post post) : inbox_(std::make_shared<Inbox>()) {
+  ::unsetenv("http_proxy");
+  ::unsetenv("https_proxy");
+  thread_ = std::make_shared<CloudThread>(std::move(post), inbox_);
+  CloudThread::start(thread_);
+}
+
+PahoLink::~PahoLink() {
+  inbox_.reset();
+  thread_->stop();
+}
+
+void PahoLink::set_events(LinkEvents events) { inbox_->events = std::move(events); }
+
+Generation PahoLink::open(LinkOptions options) {
+  TG_ASSERT(!inbox_->is_open);
+  inbox_->is_open = true;
+  inbox_->unacknowledged = 0;
+  inbox_->limit = kMaxUnacknowledged;
+  const Generation generation = ++inbox_->generation;
+  thread_->push(Open{generation, std::move(options)});
+  return generation;
+}
+
+bool PahoLink::publish(OutgoingPublish publish) {
+  if (!inbox_->is_open || inbox_->unacknowledged >= inbox_->limit) return false;
+  ++inbox_->unacknowledged;
+  thread_->push(Publish{inbox_->generation, std::move(publish)});
+  return true;
+}
+
+void PahoLink::close() {
+  if (inbox_->is_open) thread_->push(Close{inbox_->generation});
+}
+
+}  // namespace tg::cloud

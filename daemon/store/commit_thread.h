@@ -1,0 +1,67 @@
+// The store thread (T1): takes one group at a time, commits it, tells the loop. A commit that fails
+// is tried again until it succeeds or the store is closed.
+//
+// Thread: submit() and close() are the loop's; events run on the loop through post.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "daemon/base/post.h"
+#include "daemon/store/group.h"
+#include "daemon/store/writer.h"
+
+namespace tg::store {
+
+class CommitThread {
+ public:
+  struct Events {
+    std::function<void(Committed)> on_committed;
+    // An empty reason: commits work again.
+    std::function<void(std::string reason)> on_failing;
+  };
+
+  CommitThread(Writer& writer, const Clock& clock, Post post, Events events);
+  ~CommitThread();
+  CommitThread(const CommitThread&) = delete;
+  CommitThread& operator=(const CommitThread&) = delete;
+
+  // Only when the one before has been committed.
+  void submit(std::unique_ptr<Group> group);
+  // Ends the thread: what was submitted is committed if that takes at most limit_ms. Nothing is
+  // posted any more; the group comes back if it could not be committed.
+  std::unique_ptr<Group> close(std::int64_t limit_ms);
+
+  // Since when the thread has been inside one call, in monotonic µs; 0 = it is not.
+  [[nodiscard]] std::int64_t busy_since_us() const { return busy_since_us_.load(); }
+
+ private:
+  void run();
+  void commit(std::unique_ptr<Group> group);
+  [[nodiscard]] bool wait_to_retry(std::int64_t delay_ms);
+
+  Writer& writer_;
+  const Clock& clock_;
+  const Post post_;
+  const Events events_;
+  std::atomic<std::int64_t> busy_since_us_{0};
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::condition_variable idle_;
+  std::unique_ptr<Group> next_;
+  std::unique_ptr<Group> uncommitted_;
+  bool working_ = false;
+  bool closing_ = false;
+  bool give_up_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace tg::store

@@ -1,0 +1,65 @@
+// What is committed in one transaction. Filled by the loop, then handed to the store thread whole;
+// only one of the two holds it at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/store/store.h"
+
+namespace tg::store {
+
+inline constexpr std::size_t kSegmentBytes = 64 * 1024;  // about the largest segment
+
+struct SegmentDraft {
+  Seq first = 0;
+  std::uint32_t count = 0;
+  std::int64_t first_wall_ms = 0;
+  std::int64_t last_wall_ms = 0;
+  std::int64_t last_mono_ms = 0;
+  std::string records;
+};
+
+struct StatePut {
+  std::string owner;
+  std::string key;
+  std::string value;  // empty = delete
+};
+
+struct Group {
+  std::vector<std::vector<SegmentDraft>> segments;  // by StreamId
+  std::vector<Seq> positions;                       // by ReaderId; where each reader stands now
+  bool positions_changed = false;
+  std::vector<StatePut> state;
+  std::vector<Token> tokens;
+  std::vector<Task> tasks;
+  std::size_t bytes = 0;
+  bool maintenance = false;  // commit even without anything new: retention by age
+  Timestamp now;             // when it was handed over
+
+  [[nodiscard]] bool is_empty() const {
+    return bytes == 0 && !maintenance && !positions_changed && state.empty() && tokens.empty() &&
+           tasks.empty();
+  }
+};
+
+// What the store thread tells the loop after a commit.
+struct Committed {
+  struct Stream {
+    Seq first = 1;
+    Seq next = 1;
+    std::uint64_t bytes = 0;
+    std::int64_t oldest_wall_ms = 0;
+    std::uint64_t evicted = 0;  // in this commit
+    std::string evicted_reason;
+  };
+  std::vector<Stream> streams;  // by StreamId
+  std::unique_ptr<Group> group;
+  std::int64_t duration_us = 0;
+  bool more_to_delete = false;
+};
+
+}  // namespace tg::store

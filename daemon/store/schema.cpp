@@ -1,0 +1,213 @@
+#include "daemon/store/schema.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+namespace tg::store {
+namespace {
+
+constexpr std::uint64_t kSchemaVersion = 1;
+
+const char* const kTables =
+    "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value);"
+    "CREATE TABLE IF NOT EXISTS boot(id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS stream(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " next_seq INTEGER NOT NULL, bytes INTEGER NOT NULL, evicted_reason TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS reader(stream_id INTEGER NOT NULL, name TEXT NOT NULL,"
+    " next_seq INTEGER NOT NULL, detached INTEGER NOT NULL, PRIMARY KEY(stream_id, name));"
+    "CREATE TABLE IF NOT EXISTS state(owner TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
+    " PRIMARY KEY(owner, key));";
+
+Result<void> check_version(Database& database) {
+  const auto tables = database.query_integer(
+      "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'");
+  if (!tables) return tl::unexpected(tables.error());
+  if (*tables == 0) return {};
+  const auto version =
+      database.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'schema'");
+  if (!version) return tl::unexpected(version.error());
+  if (*version > kSchemaVersion) {
+    return fail(ErrorCode::kInvalid,
+                fmt::format("the store has schema version {}, this program knows {}: it was "
+                            "written by a newer tidegated; install that version or move the data "
+                            "directory away. Nothing was changed",
+                            *version, kSchemaVersion));
+  }
+  return {};
+}
+
+std::string new_epoch() {
+  std::random_device source;
+  return fmt::format("{:08x}{:08x}", source(), source());
+}
+
+Result<std::string> load_epoch(Database& database) {
+  auto insert = database.prepare("INSERT OR IGNORE INTO meta VALUES('epoch', ?)");
+  if (!insert) return tl::unexpected(insert.error());
+  const std::string fresh = new_epoch();
+  if (auto done = insert->bind(1, fresh).run(); !done) return tl::unexpected(done.error());
+  auto select = database.prepare("SELECT value FROM meta WHERE key = 'epoch'");
+  if (!select) return tl::unexpected(select.error());
+  const auto row = select->step();
+  if (!row) return tl::unexpected(row.error());
+  return std::string(select->text(0));
+}
+
+Result<std::uint32_t> load_boot(Database& database, const std::string& boot_id) {
+  auto insert = database.prepare(
+      "INSERT INTO boot(boot_id) SELECT ?1 WHERE NOT EXISTS "
+      "(SELECT 1 FROM boot WHERE boot_id = ?1)");
+  if (!insert) return tl::unexpected(insert.error());
+  if (auto done = insert->bind(1, boot_id).run(); !done) return tl::unexpected(done.error());
+  auto select = database.prepare("SELECT max(id) FROM boot WHERE boot_id = ?");
+  if (!select) return tl::unexpected(select.error());
+  const auto row = select->bind(1, boot_id).step();
+  if (!row) return tl::unexpected(row.error());
+  return static_cast<std::uint32_t>(select->integer(0));
+}
+
+Result<StreamRow> find_or_make_stream(Database& database, const std::string& name) {
+  auto insert = database.prepare(
+      "INSERT OR IGNORE INTO stream(name, next_seq, bytes, evicted_reason) VALUES(?, 1, 0, '')");
+  if (!insert) return tl::unexpected(insert.error());
+  if (auto done = insert->bind(1, name).run(); !done) return tl::unexpected(done.error());
+  auto select = database.prepare("SELECT id FROM stream WHERE name = ?");
+  if (!select) return tl::unexpected(select.error());
+  const auto row = select->bind(1, name).step();
+  if (!row) return tl::unexpected(row.error());
+  const std::uint64_t id = select->integer(0);
+  select->reset();
+  auto made = database.exec(fmt::format(
+      "CREATE TABLE IF NOT EXISTS {}(first_seq INTEGER PRIMARY KEY, count INTEGER NOT NULL,"
+      " tier INTEGER NOT NULL, first_wall_ms INTEGER NOT NULL, last_wall_ms INTEGER NOT NULL,"
+      " last_boot INTEGER NOT NULL, last_mono_ms INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+      " codec INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL)",
+      segment_table(id)));
+  if (!made) return tl::unexpected(made.error());
+  return load_stream(database, id);
+}
+
+Result<void> match_readers(Database& database, const StoreOptions& options, Opened& opened) {
+  auto insert = database.prepare(
+      "INSERT INTO reader VALUES(?, ?, ?, 0) ON CONFLICT(stream_id, name) DO UPDATE SET "
+      "detached = 0");
+  auto select = database.prepare("SELECT next_seq FROM reader WHERE stream_id = ? AND name = ?");
+  if (!insert || !select) return tl::unexpected(database.error("reader table"));
+  if (auto done = database.exec("UPDATE reader SET detached = 1"); !done) return done;
+  for (const auto& reader : options.readers) {
+    const auto at = std::find_if(options.streams.begin(), options.streams.end(),
+                                 [&reader](const auto& s) { return s.name == reader.stream; });
+    if (at == options.streams.end()) {
+      return fail(ErrorCode::kInvalid,
+                  fmt::format("reader {} names the unknown stream {}", reader.name, reader.stream));
+    }
+    const auto& row = opened.streams[static_cast<std::size_t>(at - options.streams.begin())];
+    const Seq begin = reader.start == StartAt::kNow ? row.next : row.first;
+    if (auto done = insert->bind(1, row.id).bind(2, reader.name).bind(3, begin).run(); !done) {
+      return done;
+    }
+    const auto found = select->bind(1, row.id).bind(2, reader.name).step();
+    if (!found) return tl::unexpected(found.error());
+    opened.positions.push_back(select->integer(0));
+    select->reset();
+  }
+  return {};
+}
+
+Result<void> list_unnamed(Database& database, const StoreOptions& options, Opened& opened) {
+  auto readers = database.prepare(
+      "SELECT stream.name, reader.name, reader.next_seq FROM reader JOIN stream ON stream.id = "
+      "reader.stream_id WHERE detached = 1");
+  if (!readers) return tl::unexpected(readers.error());
+  for (;;) {
+    const auto row = readers->step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    opened.detached.push_back(
+        {std::string(readers->text(0)), std::string(readers->text(1)), readers->integer(2), true});
+  }
+  auto streams = database.prepare("SELECT name FROM stream WHERE bytes > 0");
+  if (!streams) return tl::unexpected(streams.error());
+  for (;;) {
+    const auto row = streams->step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) return {};
+    const std::string name(streams->text(0));
+    const bool named = std::any_of(options.streams.begin(), options.streams.end(),
+                                   [&name](const auto& s) { return s.name == name; });
+    if (!named) opened.orphans.push_back(name);
+  }
+}
+
+Result<Opened> prepare_in_transaction(Database& database, const StoreOptions& options,
+                                      const std::string& boot_id) {
+  Opened opened;
+  if (auto made = database.exec(kTables); !made) return tl::unexpected(made.error());
+  auto versioned =
+      database.exec(fmt::format("INSERT OR IGNORE INTO meta VALUES('schema', {})", kSchemaVersion));
+  if (!versioned) return tl::unexpected(versioned.error());
+  auto epoch = load_epoch(database);
+  if (!epoch) return tl::unexpected(epoch.error());
+  opened.epoch = std::move(*epoch);
+  const auto boot = load_boot(database, boot_id);
+  if (!boot) return tl::unexpected(boot.error());
+  opened.boot = *boot;
+  for (const auto& stream : options.streams) {
+    auto row = find_or_make_stream(database, stream.name);
+    if (!row) return tl::unexpected(row.error());
+    opened.streams.push_back(std::move(*row));
+  }
+  if (auto done = match_readers(database, options, opened); !done) {
+    return tl::unexpected(done.error());
+  }
+  if (auto done = list_unnamed(database, options, opened); !done) {
+    return tl::unexpected(done.error());
+  }
+  return opened;
+}
+
+}  // namespace
+
+std::string segment_table(std::uint64_t stream_id) { return fmt::format("segment_{}", stream_id); }
+
+Result<StreamRow> load_stream(Database& database, std::uint64_t id) {
+  auto select = database.prepare("SELECT next_seq, bytes, evicted_reason FROM stream WHERE id = ?");
+  if (!select) return tl::unexpected(select.error());
+  const auto row = select->bind(1, id).step();
+  if (!row) return tl::unexpected(row.error());
+  StreamRow stream{id, 1, select->integer(0), select->integer(1), std::string(select->text(2))};
+  const auto first =
+      database.query_integer(fmt::format("SELECT min(first_seq) FROM {}", segment_table(id)));
+  if (!first) return tl::unexpected(first.error());
+  stream.first = *first == 0 ? stream.next : *first;
+  return stream;
+}
+
+Result<Database> open_writer(const std::filesystem::path& file) {
+  auto database = Database::open(file, Database::Mode::kReadWrite);
+  if (!database) return database;
+  if (auto checked = check_version(*database); !checked) return tl::unexpected(checked.error());
+  // secure_delete is on in Debian's SQLite and writes ten times the bytes on a drain. Checkpoints
+  // are explicit so that their errors are seen. synchronous=FULL: NORMAL loses commits at a power
+  // cut.
+  auto set = database->exec(
+      "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+      "PRAGMA secure_delete=OFF; PRAGMA auto_vacuum=NONE; PRAGMA wal_autocheckpoint=0;"
+      "PRAGMA journal_size_limit=-1; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-2000;"
+      "PRAGMA foreign_keys=OFF");
+  if (!set) return tl::unexpected(set.error());
+  return database;
+}
+
+Result<Opened> prepare_schema(Database& database, const StoreOptions& options,
+                              const std::string& boot_id) {
+  if (auto begun = database.exec("BEGIN IMMEDIATE"); !begun) return tl::unexpected(begun.error());
+  auto opened = prepare_in_transaction(database, options, boot_id);
+  const auto ended = database.exec(opened ? "COMMIT" : "ROLLBACK");
+  if (opened && !ended) return tl::unexpected(ended.error());
+  return opened;
+}
+
+}  // namespace tg::store

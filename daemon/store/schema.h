@@ -1,0 +1,56 @@
+// The tables of streams.db and how a database is opened. Schema version 1:
+//
+//   meta(key, value)                  schema, epoch (16 hex digits)
+//   boot(id, boot_id)                 one row per boot of the machine that wrote here
+//   stream(id, name, next_seq, bytes, evicted_reason)
+//   reader(stream_id, name, next_seq, detached)
+//   state(owner, key, value)          plugins' state
+//   segment_<stream id>(first_seq PRIMARY KEY, count, tier, first_wall_ms, last_wall_ms, last_boot,
+//                       last_mono_ms, bytes, codec, crc, data)
+//
+// A table per stream: appends go to the right-most leaf, no secondary index is needed. `data` is
+// records (record.h), codec 0 = plain; crc = crc32c(data); bytes = length(data).
+//
+// Thread: the store thread, and the loop before that thread runs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "daemon/base/result.h"
+#include "daemon/store/sqlite.h"
+#include "daemon/store/store.h"
+
+namespace tg::store {
+
+struct StreamRow {
+  std::uint64_t id = 0;
+  Seq first = 1;  // oldest stored; next when empty
+  Seq next = 1;
+  std::uint64_t bytes = 0;
+  std::string evicted_reason;
+};
+
+struct Opened {
+  std::string epoch;
+  std::uint32_t boot = 0;              // index of this boot
+  std::vector<StreamRow> streams;      // in order of StoreOptions::streams
+  std::vector<Seq> positions;          // in order of StoreOptions::readers
+  std::vector<ReaderStatus> detached;  // readers that the options do not name
+  std::vector<std::string> orphans;    // streams that the options do not name and that hold records
+};
+
+// The connection of the store thread, with its pragmas.
+Result<Database> open_writer(const std::filesystem::path& file);
+
+// Makes what is missing, checks the version, matches streams and readers by name.
+Result<Opened> prepare_schema(Database& database, const StoreOptions& options,
+                              const std::string& boot_id);
+
+Result<StreamRow> load_stream(Database& database, std::uint64_t id);
+
+[[nodiscard]] std::string segment_table(std::uint64_t stream_id);
+
+}  // namespace tg::store

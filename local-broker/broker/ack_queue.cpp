@@ -1,0 +1,86 @@
+#include "local-broker/broker/ack_queue.h"
+
+#include <algorithm>
+
+namespace tg::broker {
+
+void AckQueue::push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id) {
+  owed_.push_back({serial, packet_id, type, false});
+}
+
+void AckQueue::push_done(mqtt::PacketType type, std::uint16_t packet_id) {
+  const std::uint64_t serial = owed_.empty() ? 0 : owed_.back().serial;
+  owed_.push_back({serial, packet_id, type, true});
+}
+
+bool AckQueue::complete(std::uint64_t serial) {
+  if (complete_owed(serial)) return true;
+  const auto found = std::find_if(detached_.begin(), detached_.end(),
+                                  [serial](const Detached& d) { return d.serial == serial; });
+  if (found == detached_.end()) return false;
+  const std::uint64_t joined = found->joined;
+  detached_.erase(found);
+  if (joined != 0) complete_owed(joined);
+  return true;
+}
+
+bool AckQueue::complete_owed(std::uint64_t serial) {
+  std::size_t low = 0;
+  std::size_t high = owed_.size();
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (owed_[middle].serial < serial) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  // Those that were done at once share the serial of the pending one in front of them.
+  if (low == owed_.size() || owed_[low].serial != serial) return false;
+  owed_[low].done = true;
+  return true;
+}
+
+bool AckQueue::join(mqtt::PacketType type, std::uint16_t packet_id, std::uint64_t serial) {
+  for (std::size_t i = 0; i < owed_.size(); ++i) {
+    const Owed& owed = owed_[i];
+    if (owed.packet_id == packet_id && owed.type == type) return true;  // one answer is enough
+  }
+  for (Detached& detached : detached_) {
+    if (detached.packet_id != packet_id || detached.type != type) continue;
+    detached.joined = serial;
+    push_pending(serial, type, packet_id);
+    return true;
+  }
+  return false;
+}
+
+void AckQueue::detach() {
+  for (Detached& detached : detached_) detached.joined = 0;
+  for (std::size_t i = 0; i < owed_.size(); ++i) {
+    const Owed& owed = owed_[i];
+    if (owed.done) continue;
+    const bool is_join =
+        std::any_of(detached_.begin(), detached_.end(), [&owed](const Detached& detached) {
+          return detached.packet_id == owed.packet_id && detached.type == owed.type;
+        });
+    if (!is_join) detached_.push_back({owed.serial, 0, owed.packet_id, owed.type});
+  }
+  owed_.clear();
+}
+
+bool AckQueue::holds_id(std::uint16_t packet_id) const {
+  return std::binary_search(qos2_held_.begin(), qos2_held_.end(), packet_id);
+}
+
+void AckQueue::hold_id(std::uint16_t packet_id) {
+  const auto at = std::lower_bound(qos2_held_.begin(), qos2_held_.end(), packet_id);
+  if (at == qos2_held_.end() || *at != packet_id) qos2_held_.insert(at, packet_id);
+}
+
+void AckQueue::release_id(std::uint16_t packet_id) {
+  const auto at = std::lower_bound(qos2_held_.begin(), qos2_held_.end(), packet_id);
+  if (at != qos2_held_.end() && *at == packet_id) qos2_held_.erase(at);
+}
+
+}  // namespace tg::broker

@@ -1,0 +1,69 @@
+// The acknowledgements that a session owes for QoS 1 and 2 publishes it has received. They leave in
+// the order in which the publishes came: one that is done waits behind one that is pending.
+//
+// A connection's end detaches what is pending: it is owed to nobody until the client sends that
+// publish again, which joins the pending record instead of being a new publish.
+//
+// Also holds the packet ids of QoS 2 publishes that were received and not yet released.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "local-broker/broker/ring.h"
+#include "local-broker/mqtt/packet.h"
+
+namespace tg::broker {
+
+class AckQueue {
+ public:
+  // Nothing is waiting: an acknowledgement that is done may be sent without coming here.
+  [[nodiscard]] bool empty() const { return owed_.empty(); }
+  [[nodiscard]] std::size_t size() const { return owed_.size(); }
+
+  // `type` is PUBACK or PUBREC. Serials grow from call to call.
+  void push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id);
+  void push_done(mqtt::PacketType type, std::uint16_t packet_id);
+  // False when no record has that serial.
+  bool complete(std::uint64_t serial);
+  // Calls send(type, packet_id) for those at the front that are done.
+  template <class Send>
+  void drain(Send&& send) {
+    for (; !owed_.empty() && owed_.front().done; owed_.pop_front()) {
+      send(owed_.front().type, owed_.front().packet_id);
+    }
+  }
+
+  // The publish came again. True when it is pending and has been joined: `serial` is then the place
+  // of its acknowledgement on this connection.
+  bool join(mqtt::PacketType type, std::uint16_t packet_id, std::uint64_t serial);
+  void detach();
+
+  [[nodiscard]] bool holds_id(std::uint16_t packet_id) const;
+  void hold_id(std::uint16_t packet_id);
+  void release_id(std::uint16_t packet_id);
+
+ private:
+  struct Owed {
+    std::uint64_t serial = 0;
+    std::uint16_t packet_id = 0;
+    mqtt::PacketType type = mqtt::PacketType::kPuback;
+    bool done = false;
+  };
+  // Pending from an earlier connection; joined = the serial in owed_, 0 = not sent again.
+  struct Detached {
+    std::uint64_t serial = 0;
+    std::uint64_t joined = 0;
+    std::uint16_t packet_id = 0;
+    mqtt::PacketType type = mqtt::PacketType::kPuback;
+  };
+
+  bool complete_owed(std::uint64_t serial);
+
+  Ring<Owed> owed_;                       // ascending serials
+  std::vector<Detached> detached_;        // bounded by the receive maximum
+  std::vector<std::uint16_t> qos2_held_;  // ascending
+};
+
+}  // namespace tg::broker

@@ -1,0 +1,71 @@
+// One publish, immutable, shared by the queues, windows and the retained set that hold it. One
+// allocation; the count is not atomic: messages never leave the loop's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+namespace tg::broker {
+
+struct MessageFields {
+  std::string_view topic;
+  std::string_view payload;
+  std::string_view properties;  // MQTT 5, raw
+  std::uint8_t qos = 0;
+};
+
+class Message {
+ public:
+  [[nodiscard]] MessageFields fields() const {
+    const char* p = bytes();
+    return {{p, topic_size_},
+            {p + topic_size_ + properties_size_, payload_size_},
+            {p + topic_size_, properties_size_},
+            qos_};
+  }
+  [[nodiscard]] std::string_view topic() const { return {bytes(), topic_size_}; }
+  // Memory it takes.
+  [[nodiscard]] std::size_t size() const {
+    return sizeof(Message) + topic_size_ + properties_size_ + payload_size_;
+  }
+
+ private:
+  friend class MessageRef;
+  Message() = default;
+  [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+
+  std::uint32_t references_ = 1;
+  std::uint32_t payload_size_ = 0;
+  std::uint32_t properties_size_ = 0;
+  std::uint16_t topic_size_ = 0;
+  std::uint8_t qos_ = 0;
+};
+
+class MessageRef {
+ public:
+  MessageRef() = default;
+  static MessageRef make(const MessageFields& fields);
+  MessageRef(const MessageRef& other) : message_(other.message_) {
+    if (message_ != nullptr) ++message_->references_;
+  }
+  MessageRef(MessageRef&& other) noexcept : message_(std::exchange(other.message_, nullptr)) {}
+  MessageRef& operator=(MessageRef other) noexcept {
+    std::swap(message_, other.message_);
+    return *this;
+  }
+  ~MessageRef() {
+    if (message_ != nullptr && --message_->references_ == 0) destroy();
+  }
+
+  const Message* operator->() const { return message_; }
+  const Message& operator*() const { return *message_; }
+  explicit operator bool() const { return message_ != nullptr; }
+
+ private:
+  void destroy();
+  Message* message_ = nullptr;
+};
+
+}  // namespace tg::broker

@@ -1,0 +1,67 @@
+#include "local-broker/broker/outbound.h"
+
+namespace tg::broker {
+namespace {
+
+std::uint16_t next_id(std::uint16_t id) {
+  return id == 0xFFFF ? std::uint16_t{1} : static_cast<std::uint16_t>(id + 1);
+}
+
+// Steps from one id to another; 0 is never an id.
+std::size_t distance(std::uint16_t from, std::uint16_t to) {
+  return to >= from ? std::size_t{to} - from : std::size_t{to} + 0xFFFF - from;
+}
+
+}  // namespace
+
+std::uint16_t Outbound::start(MessageRef message, std::uint8_t qos, bool retain) {
+  last_id_ = next_id(last_id_);
+  const Await await = qos == 1 ? Await::kPuback : Await::kPubrec;
+  window_.push_back({std::move(message), last_id_, qos, retain, await});
+  return last_id_;
+}
+
+InFlight* Outbound::find(std::uint16_t packet_id) {
+  if (window_.empty() || packet_id == 0) return nullptr;
+  const std::size_t index = distance(window_.front().packet_id, packet_id);
+  return index < window_.size() ? &window_[index] : nullptr;
+}
+
+bool Outbound::finish(std::uint16_t packet_id, Await await) {
+  InFlight* record = find(packet_id);
+  if (record == nullptr || record->await != await) return false;
+  record->await = Await::kNothing;
+  record->message = {};
+  while (!window_.empty() && window_.front().await == Await::kNothing) window_.pop_front();
+  return true;
+}
+
+bool Outbound::on_pubrec(std::uint16_t packet_id) {
+  InFlight* record = find(packet_id);
+  if (record == nullptr) return false;
+  if (record->await == Await::kPubcomp) return true;  // sent again: so is PUBREL
+  if (record->await != Await::kPubrec) return false;
+  record->await = Await::kPubcomp;
+  record->message = {};
+  return true;
+}
+
+void Outbound::push(Queued queued) {
+  if (queued.is_replay) {
+    ++replaying_;
+  } else {
+    queued_bytes_ += queued.message->size();
+  }
+  queue_.push_back(std::move(queued));
+}
+
+void Outbound::pop_front() {
+  if (queue_.front().is_replay) {
+    --replaying_;
+  } else {
+    queued_bytes_ -= queue_.front().message->size();
+  }
+  queue_.pop_front();
+}
+
+}  // namespace tg::broker

@@ -1,0 +1,67 @@
+// What a session has to send: the window of QoS 1 and 2 messages in flight, and the queue of
+// messages that wait for room in the window, for the connection, or for the client to come back.
+// No I/O: deliver.cpp moves messages from the queue to the wire.
+//
+// Packet ids of the window are consecutive (0 skipped), so an acknowledgement finds its record by
+// subtraction; the window is at most 65,534 wide and an id is never in use twice.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "local-broker/broker/message.h"
+#include "local-broker/broker/ring.h"
+
+namespace tg::broker {
+
+enum class Await : std::uint8_t { kPuback, kPubrec, kPubcomp, kNothing };
+
+struct InFlight {
+  MessageRef message;  // null when it will never be sent again (a clean session)
+  std::uint16_t packet_id = 0;
+  std::uint8_t qos = 0;
+  bool retain = false;
+  Await await = Await::kNothing;
+};
+
+struct Queued {
+  MessageRef message;
+  std::uint8_t qos = 0;
+  bool retain = false;
+  bool is_replay = false;  // from the retained set, on subscribing
+};
+
+class Outbound {
+ public:
+  // Opens a window place; returns its packet id.
+  std::uint16_t start(MessageRef message, std::uint8_t qos, bool retain);
+  [[nodiscard]] std::size_t in_flight() const { return window_.size(); }
+  [[nodiscard]] InFlight& in_flight(std::size_t index) { return window_[index]; }
+
+  // False when the id is unknown or awaits something else.
+  bool on_puback(std::uint16_t packet_id) { return finish(packet_id, Await::kPuback); }
+  bool on_pubcomp(std::uint16_t packet_id) { return finish(packet_id, Await::kPubcomp); }
+  // The message itself is not needed any more.
+  bool on_pubrec(std::uint16_t packet_id);
+
+  void push(Queued queued);
+  [[nodiscard]] bool has_queued() const { return !queue_.empty(); }
+  [[nodiscard]] Queued& front() { return queue_.front(); }
+  void pop_front();
+  [[nodiscard]] std::size_t queued() const { return queue_.size(); }
+  [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
+  // Retained messages on their way: live ones must not overtake them.
+  [[nodiscard]] std::size_t replaying() const { return replaying_; }
+
+ private:
+  [[nodiscard]] InFlight* find(std::uint16_t packet_id);
+  bool finish(std::uint16_t packet_id, Await await);
+
+  Ring<InFlight> window_;
+  Ring<Queued> queue_;
+  std::size_t queued_bytes_ = 0;  // replays are counted by the retained set
+  std::uint32_t replaying_ = 0;
+  std::uint16_t last_id_ = 0;
+};
+
+}  // namespace tg::broker

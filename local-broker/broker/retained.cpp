@@ -1,0 +1,78 @@
+#include "local-broker/broker/retained.h"
+
+#include <utility>
+
+namespace tg::broker {
+
+bool Retained::set(std::string_view topic, MessageRef message) {
+  const std::size_t more = cost(*message);
+  const NodeId known = tree_.find(topic);
+  const bool replaces = known != kNoNode && !tree_.value(known).empty();
+  const std::size_t less = replaces ? cost(*tree_.value(known).message) : 0;
+  if (bytes_ - less + more > max_bytes_) {
+    remove(topic);
+    return false;
+  }
+  const NodeId node = known != kNoNode ? known : tree_.insert(topic);
+  bytes_ += more - less;
+  size_ += replaces ? 0 : 1;
+  tree_.value(node).message = std::move(message);
+  return true;
+}
+
+void Retained::remove(std::string_view topic) {
+  const NodeId node = tree_.find(topic);
+  if (node == kNoNode || tree_.value(node).empty()) return;
+  bytes_ -= cost(*tree_.value(node).message);
+  --size_;
+  tree_.value(node).message = {};
+  tree_.prune(node);
+}
+
+void Retained::take(NodeId node) const {
+  if (!tree_.value(node).empty()) matched_.push_back(node);
+}
+
+void Retained::collect(std::string_view filter) const {
+  matched_.clear();
+  frontier_.assign(1, tree_.kRoot);
+  bool first = true;  // a leading wildcard passes '$' topics by [MQTT-4.7.2-1]
+  mqtt::Levels levels(filter);
+  for (std::string_view level; levels.next(level); first = false) {
+    if (level == "#") {
+      for (const NodeId node : frontier_) collect_below(node, first);
+      return;
+    }
+    next_.clear();
+    for (const NodeId node : frontier_) {
+      if (level != "+") {
+        if (const NodeId child = tree_.child(node, level); child != kNoNode) next_.push_back(child);
+        continue;
+      }
+      for (NodeId child = tree_.first_child(node); child != kNoNode;
+           child = tree_.next_sibling(child)) {
+        if (!first || !tree_.level(child).starts_with('$')) next_.push_back(child);
+      }
+    }
+    std::swap(frontier_, next_);
+  }
+  for (const NodeId node : frontier_) take(node);
+}
+
+// The node and everything below it, without recursion: topics may be deep.
+void Retained::collect_below(NodeId node, bool skip_dollar) const {
+  take(node);
+  next_.assign(1, node);
+  while (!next_.empty()) {
+    const NodeId parent = next_.back();
+    next_.pop_back();
+    for (NodeId child = tree_.first_child(parent); child != kNoNode;
+         child = tree_.next_sibling(child)) {
+      if (skip_dollar && parent == tree_.kRoot && tree_.level(child).starts_with('$')) continue;
+      take(child);
+      next_.push_back(child);
+    }
+  }
+}
+
+}  // namespace tg::broker

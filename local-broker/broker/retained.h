@@ -1,0 +1,55 @@
+// The retained set: the last retained message of each topic.
+//
+// Limit: bytes of all messages. Beyond it a topic keeps nothing rather than an outdated value.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include "local-broker/broker/level_tree.h"
+#include "local-broker/broker/message.h"
+
+namespace tg::broker {
+
+class Retained {
+ public:
+  explicit Retained(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+
+  // An empty payload removes [MQTT-3.3.1-10, -11]. False: no room, the topic now has none.
+  bool set(std::string_view topic, MessageRef message);
+  void remove(std::string_view topic);
+
+  // Calls visit(const MessageRef&) for each message whose topic matches.
+  template <class Visit>
+  void match(std::string_view filter, Visit&& visit) const {
+    collect(filter);
+    for (const NodeId node : matched_) visit(tree_.value(node).message);
+  }
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct Leaf {
+    MessageRef message;
+    [[nodiscard]] bool empty() const { return !message; }
+  };
+
+  // A node and its share of the tree's own memory.
+  [[nodiscard]] static std::size_t cost(const Message& message) { return message.size() + 128; }
+  void collect(std::string_view filter) const;
+  void collect_below(NodeId node, bool skip_dollar) const;
+  void take(NodeId node) const;
+
+  std::size_t max_bytes_;
+  LevelTree<Leaf> tree_;
+  std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
+  // Scratch of match().
+  mutable std::vector<NodeId> matched_;
+  mutable std::vector<NodeId> frontier_;
+  mutable std::vector<NodeId> next_;
+};
+
+}  // namespace tg::broker

@@ -1,0 +1,81 @@
+// What the broker remembers of one client: subscriptions, messages on their way, acknowledgements
+// owed. A clean session ends with its connection; a persistent one waits for the client until it
+// expires.
+//
+// Owner: Sessions. Sessions end only between packets and rounds, never during a delivery, so a
+// Session* in a list of targets is good for as long as nothing unsubscribes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "local-broker/broker/ack_queue.h"
+#include "local-broker/broker/hooks.h"
+#include "local-broker/broker/level_tree.h"
+#include "local-broker/broker/outbound.h"
+#include "local-broker/broker/slot_table.h"
+#include "local-broker/broker/timer_wheel.h"
+
+namespace tg::broker {
+
+struct Connection;
+
+// A session's half of a subscription: where the other half stands in the tree.
+struct SubscriptionPlace {
+  NodeId node = kNoNode;
+  std::uint32_t index = 0;
+};
+
+struct Session {
+  Session() : expiry(TimerKind::kSession, this) {}
+
+  ClientInfo client;
+  Connection* connection = nullptr;  // null while the client is away
+  bool clean = true;
+  std::uint32_t slot = 0;
+  Outbound outbound;
+  AckQueue acks;
+  std::vector<SubscriptionPlace> subscriptions;
+  Timer expiry;
+  // Scratch of TopicCache: the last match that met this session, and where it put it.
+  std::uint64_t match_mark = 0;
+  std::uint32_t match_index = 0;
+};
+
+class Sessions {
+ public:
+  // More than the slots that an acknowledgement token can name.
+  static constexpr std::size_t kMax = 1U << 20U;
+
+  [[nodiscard]] Session* find(std::string_view client_id) const;
+  [[nodiscard]] Session* at(std::uint64_t slot) const { return slots_.find(slot); }
+  // The id is free, and size() < kMax.
+  Session& create(std::string client_id);
+  void erase(Session& session);
+  [[nodiscard]] std::size_t size() const { return slots_.size(); }
+
+ private:
+  // Keys view the sessions' own client ids.
+  std::unordered_map<std::string_view, std::uint32_t> by_id_;
+  SlotTable<Session> slots_;
+};
+
+// An acknowledgement token: the session's slot, and a serial that is never given twice.
+struct TokenParts {
+  std::uint32_t slot;
+  std::uint64_t serial;
+};
+inline constexpr unsigned kSerialBits = 44;
+[[nodiscard]] inline AckToken make_token(std::uint32_t slot, std::uint64_t serial) {
+  return std::uint64_t{slot} << kSerialBits | serial;
+}
+[[nodiscard]] inline TokenParts split_token(AckToken token) {
+  return {static_cast<std::uint32_t>(token >> kSerialBits), token & ((1ULL << kSerialBits) - 1)};
+}
+
+}  // namespace tg::broker

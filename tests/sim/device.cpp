@@ -1,0 +1,248 @@
+#include "tests/sim/device.h"
+
+#include <fmt/format.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+namespace tg::sim {
+namespace {
+
+constexpr std::size_t kMaxOutbox = 10'000;
+constexpr std::size_t kWindow = 64;
+constexpr std::size_t kMaxUnsent = 64 * 1024;  // QoS 0 is not sampled beyond
+constexpr std::uint16_t kKeepAliveS = 30;
+constexpr std::int64_t kPingAfterUs = 10'000'000;
+constexpr std::int64_t kAnswerUs = 5'000'000;
+constexpr std::uint16_t kSubscribeId = 65535;  // publishes use 1 … 65534
+constexpr std::int64_t kRetryMinMs = 50;
+constexpr std::int64_t kRetryMaxMs = 2'000;
+
+}  // namespace
+
+Device::Device(const Plan& plan, std::uint32_t index, FleetState& fleet, std::uint64_t seed)
+    : plan_(plan),
+      id_(plan.devices[index]),
+      fleet_(fleet),
+      index_(index),
+      backoff_(kRetryMinMs, kRetryMaxMs, seed),
+      check_(plan, index, fleet.made) {
+  for (const Subscription& subscription : plan.subscriptions[index]) {
+    const bool any_qos1 =
+        std::any_of(subscription.tracks.begin(), subscription.tracks.end(),
+                    [&plan](std::uint32_t id) { return plan.tracks[id].qos > 0; });
+    filters_.push_back({subscription.filter, static_cast<std::uint8_t>(any_qos1 ? 1 : 0)});
+  }
+}
+
+void Device::sample(const Track& track, double value, std::int64_t now_us) {
+  const bool has_room = track.qos > 0 ? outbox_.size() < kMaxOutbox
+                                      : state_ == State::kUp && out_.size() < kMaxUnsent;
+  if (!has_room) {
+    ++fleet_.not_sampled;
+    return;
+  }
+  const std::uint64_t n = ++fleet_.made[track.id];
+  std::string payload =
+      fmt::format(R"({{"device":"{}","n":{},"t":{},"value":{:.2f}}})", id_, n, now_us, value);
+  fleet_.ledger->published(track.id, n, now_us);
+  ++fleet_.published;
+  if (track.qos == 0) {
+    wire::put_publish(out_, {track.topic, payload, 0, false, 0});
+    return;
+  }
+  last_packet_id_ = static_cast<std::uint16_t>(last_packet_id_ % (kSubscribeId - 1) + 1);
+  outbox_.push_back({track.id, n, std::move(payload), last_packet_id_, false});
+  ++fleet_.unacknowledged;
+  if (state_ == State::kUp) send_window();
+}
+
+void Device::put_message(const Message& message, bool dup) {
+  const Track& track = plan_.tracks[message.track];
+  wire::put_publish(out_, {track.topic, message.payload, track.qos, dup, message.packet_id});
+}
+
+void Device::send_window() {
+  while (in_flight_ < outbox_.size() && in_flight_ < kWindow)
+    put_message(outbox_[in_flight_++], false);
+}
+
+void Device::connect(std::int64_t now_us) {
+  socket_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int yes = 1;
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  const auto* address = reinterpret_cast<const sockaddr*>(&fleet_.gateway);
+  if (!socket_.is_open() ||
+      (::connect(socket_.get(), address, sizeof fleet_.gateway) != 0 && errno != EINPROGRESS)) {
+    return lose(now_us);
+  }
+  state_ = State::kConnecting;
+  deadline_us_ = now_us + kAnswerUs;
+  watches_writable_ = true;
+  epoll_event event = {EPOLLIN | EPOLLOUT, {.u32 = index_}};
+  ::epoll_ctl(fleet_.epoll, EPOLL_CTL_ADD, socket_.get(), &event);
+}
+
+void Device::lose(std::int64_t now_us) {
+  if (state_ == State::kUp) --fleet_.connected;
+  state_ = State::kAway;
+  socket_.reset();
+  out_.clear();
+  in_.reset();
+  deadline_us_ = 0;
+  retry_us_ = now_us + backoff_.next_ms() * 1000;
+}
+
+void Device::watch(bool writable) {
+  if (writable == watches_writable_) return;
+  watches_writable_ = writable;
+  epoll_event event = {EPOLLIN | (writable ? EPOLLOUT : 0U), {.u32 = index_}};
+  ::epoll_ctl(fleet_.epoll, EPOLL_CTL_MOD, socket_.get(), &event);
+}
+
+void Device::on_event(std::uint32_t events, std::int64_t now_us) {
+  if (state_ == State::kAway) return;
+  if (state_ == State::kConnecting) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) return lose(now_us);
+    state_ = State::kHandshake;
+    wire::put_connect(out_, id_, kKeepAliveS, false);
+  }
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) receive(now_us);
+  if (state_ != State::kAway) flush(now_us);
+}
+
+void Device::receive(std::int64_t now_us) {
+  char buffer[64 * 1024];
+  const ssize_t got = ::recv(socket_.get(), buffer, sizeof buffer, 0);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return lose(now_us);
+  in_.feed({buffer, static_cast<std::size_t>(got)});
+  while (const auto packet = in_.next()) {
+    if (handle(*packet, now_us)) continue;
+    fmt::print(stderr, "{}: unexpected packet of type {}, connecting anew\n", id_,
+               static_cast<int>(packet->type));
+    return lose(now_us);
+  }
+  if (in_.malformed()) lose(now_us);
+}
+
+bool Device::handle(const wire::Packet& packet, std::int64_t now_us) {
+  switch (packet.type) {
+    case wire::Type::kConnAck:
+      return on_connack(packet);
+    case wire::Type::kPublish:
+      return on_publish(packet);
+    case wire::Type::kPubAck:
+      return on_puback(packet, now_us);
+    case wire::Type::kSubAck:
+      if (state_ != State::kSubscribing || !wire::suback_accepted(packet)) return false;
+      is_subscribed_ = true;
+      check_.session_began();
+      come_up();
+      return true;
+    case wire::Type::kPingResp:
+      deadline_us_ = 0;
+      return true;
+    case wire::Type::kConnect:
+    case wire::Type::kSubscribe:
+    case wire::Type::kPingReq:
+    case wire::Type::kDisconnect:
+      return false;
+  }
+  return false;
+}
+
+bool Device::on_connack(const wire::Packet& packet) {
+  const auto answer = wire::parse_connack(packet);
+  if (state_ != State::kHandshake || !answer || answer->code != 0) return false;
+  is_subscribed_ = is_subscribed_ && answer->session_present;
+  if (is_subscribed_ || filters_.empty()) {
+    come_up();
+    return true;
+  }
+  state_ = State::kSubscribing;
+  wire::put_subscribe(out_, kSubscribeId, filters_);
+  return true;
+}
+
+// What was under way comes first, in its order.
+void Device::come_up() {
+  state_ = State::kUp;
+  deadline_us_ = 0;
+  backoff_.reset();
+  ++fleet_.connected;
+  ++fleet_.connects;
+  for (std::size_t i = 0; i < in_flight_; ++i) {
+    if (!outbox_[i].is_acknowledged) put_message(outbox_[i], true);
+  }
+  send_window();
+}
+
+bool Device::on_publish(const wire::Packet& packet) {
+  const auto publish = wire::parse_publish(packet);
+  if (!publish) return false;
+  if (publish->qos > 0) wire::put_puback(out_, publish->packet_id);
+  check_.delivered(publish->topic, publish->payload, fleet_.local);
+  return true;
+}
+
+bool Device::on_puback(const wire::Packet& packet, std::int64_t now_us) {
+  const auto id = wire::parse_packet_id(packet);
+  const auto end = outbox_.begin() + static_cast<std::ptrdiff_t>(in_flight_);
+  const auto found = std::find_if(outbox_.begin(), end, [&id](const Message& message) {
+    return !message.is_acknowledged && id == message.packet_id;
+  });
+  if (found == end) return false;
+  found->is_acknowledged = true;
+  fleet_.ledger->acknowledged(found->track, found->n, now_us);
+  ++fleet_.acknowledged;
+  --fleet_.unacknowledged;
+  while (!outbox_.empty() && outbox_.front().is_acknowledged) {
+    outbox_.pop_front();
+    --in_flight_;
+  }
+  send_window();
+  return true;
+}
+
+void Device::on_tick(std::int64_t now_us) {
+  if (state_ == State::kAway) {
+    if (now_us >= retry_us_) connect(now_us);
+    return;
+  }
+  if (deadline_us_ != 0 && now_us > deadline_us_) return lose(now_us);
+  if (state_ == State::kUp && deadline_us_ == 0 && now_us - last_sent_us_ > kPingAfterUs) {
+    wire::put_pingreq(out_);
+    deadline_us_ = now_us + kAnswerUs;
+    flush(now_us);
+  }
+}
+
+void Device::flush(std::int64_t now_us) {
+  if (out_.empty() || state_ == State::kAway || state_ == State::kConnecting) {
+    if (state_ > State::kConnecting) watch(false);
+    return;
+  }
+  const ssize_t sent = ::send(socket_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) return lose(now_us);
+  if (sent > 0) {
+    out_.erase(0, static_cast<std::size_t>(sent));
+    last_sent_us_ = now_us;
+  }
+  watch(!out_.empty());
+}
+
+void Device::leave() {
+  if (state_ != State::kUp) return;
+  wire::put_disconnect(out_);
+  flush(0);
+}
+
+}  // namespace tg::sim

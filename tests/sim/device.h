@@ -1,0 +1,108 @@
+// One simulated device: a persistent MQTT session with an outbox. What it sends at QoS 1 stays in
+// the outbox until it is acknowledged; after a lost connection it comes back with jittered back-off
+// and publishes the unacknowledged again, in order, with DUP.
+//
+// Thread: the fleet's. Limits: kMaxOutbox messages wait, kWindow of them unacknowledged; QoS 0 is
+// not sampled without a connection or when the socket does not take it.
+#pragma once
+
+#include <netinet/in.h>
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/backoff.h"
+#include "daemon/base/unique_fd.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/local_check.h"
+#include "tests/sim/plan.h"
+#include "tests/sim/wire.h"
+
+namespace tg::sim {
+
+// What all devices of a fleet share.
+struct FleetState {
+  sockaddr_in gateway = {};
+  int epoll = -1;
+  DevicesLedger* ledger = nullptr;
+  std::vector<std::uint64_t> made;  // last number of each track
+  LocalResults local = {};
+  std::uint64_t connected = 0;  // devices whose session is up and subscribed
+  std::uint64_t published = 0;
+  std::uint64_t acknowledged = 0;
+  std::uint64_t unacknowledged = 0;
+  std::uint64_t not_sampled = 0;
+  std::uint64_t connects = 0;
+};
+
+class Device {
+ public:
+  Device(const Plan& plan, std::uint32_t index, FleetState& fleet, std::uint64_t seed);
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  // The first connect, spread over the fleet.
+  void start(std::int64_t now_us, std::int64_t delay_us) { retry_us_ = now_us + delay_us; }
+  // A sample of one of its tracks.
+  void sample(const Track& track, double value, std::int64_t now_us);
+  // From epoll.
+  void on_event(std::uint32_t events, std::int64_t now_us);
+  // Every 100 ms or so: reconnect, keep-alive, give up on a peer that does not answer.
+  void on_tick(std::int64_t now_us);
+  // Sends what has gathered in the buffer.
+  void flush(std::int64_t now_us);
+  // DISCONNECT, at the end.
+  void leave();
+
+  [[nodiscard]] bool is_up() const { return state_ == State::kUp; }
+  [[nodiscard]] const LocalCheck& local_check() const { return check_; }
+
+ private:
+  enum class State : std::uint8_t { kAway, kConnecting, kHandshake, kSubscribing, kUp };
+  struct Message {
+    std::uint32_t track = 0;
+    std::uint64_t n = 0;
+    std::string payload;
+    std::uint16_t packet_id = 0;
+    bool is_acknowledged = false;
+  };
+
+  void connect(std::int64_t now_us);
+  void lose(std::int64_t now_us);
+  void receive(std::int64_t now_us);
+  bool handle(const wire::Packet& packet, std::int64_t now_us);
+  bool on_connack(const wire::Packet& packet);
+  bool on_publish(const wire::Packet& packet);
+  bool on_puback(const wire::Packet& packet, std::int64_t now_us);
+  void come_up();
+  void send_window();
+  void put_message(const Message& message, bool dup);
+  void watch(bool writable);
+
+  // Constant after construction.
+  const Plan& plan_;
+  const std::string& id_;
+  std::vector<wire::Filter> filters_;
+  FleetState& fleet_;
+
+  State state_ = State::kAway;
+  UniqueFd socket_;
+  std::uint32_t index_;
+  bool watches_writable_ = false;
+  bool is_subscribed_ = false;    // in the session the gateway had last
+  std::int64_t retry_us_ = 0;     // kAway
+  std::int64_t deadline_us_ = 0;  // an answer must have come by then; 0 = none awaited
+  std::int64_t last_sent_us_ = 0;
+  Backoff backoff_;
+  std::string out_;
+  wire::Framer in_;
+  std::deque<Message> outbox_;  // oldest first; the first in_flight_ have been sent
+  std::size_t in_flight_ = 0;
+  std::uint16_t last_packet_id_ = 0;
+  LocalCheck check_;
+};
+
+}  // namespace tg::sim
