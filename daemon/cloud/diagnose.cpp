@@ -29,11 +29,14 @@ struct Free {
 using Context = std::unique_ptr<SSL_CTX, Free<SSL_CTX, SSL_CTX_free>>;
 using Session = std::unique_ptr<SSL, Free<SSL, SSL_free>>;
 
+// The oldest error of this thread: the later ones only pass it on.
 std::string openssl_error() {
-  const unsigned long code = ERR_peek_last_error();
+  const unsigned long code = ERR_get_error();
   ERR_clear_error();
-  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return reason != nullptr ? reason : "unknown TLS error";
+  if (code == 0) return "the connection was closed";
+  if (ERR_SYSTEM_ERROR(code)) return std::strerror(ERR_GET_REASON(code));
+  const char* reason = ERR_reason_error_string(code);
+  return reason != nullptr ? reason : "error " + std::to_string(code);
 }
 
 bool wait_for(int fd, short events, int timeout_ms) {
@@ -115,8 +118,7 @@ std::string handshake(const LinkOptions& options, int fd) {
   char byte = 0;
   const auto read = [&] { return SSL_read(ssl.get(), &byte, 1); };
   if (run_tls(ssl.get(), fd, kAlertWaitMs, read) < 0) {
-    return ERR_peek_last_error() != 0 ? "the server refused the TLS session: " + openssl_error()
-                                      : "the server closed the TLS session";
+    return "the server refused the TLS session: " + openssl_error();
   }
   return "";
 }

@@ -61,14 +61,16 @@ struct Connected {
 };
 
 struct LinkEvents {
-  std::function<void(Generation, Connected)> on_connected;
+  std::function<void(Generation, Connected)> on_connected = [](Generation, const Connected&) {};
   // The connection could not be made or has ended; on_closed follows.
-  std::function<void(Generation, std::string reason)> on_down;
-  std::function<void(Generation, std::uint64_t id)> on_acked;
+  std::function<void(Generation, std::string reason)> on_down = [](Generation, const std::string&) {
+  };
+  std::function<void(Generation, std::uint64_t id)> on_acked = [](Generation, std::uint64_t) {};
   // The broker or the library refused this one publish.
-  std::function<void(Generation, std::uint64_t id, std::string reason)> on_refused;
+  std::function<void(Generation, std::uint64_t id, std::string reason)> on_refused =
+      [](Generation, std::uint64_t, const std::string&) {};
   // The client object is gone.
-  std::function<void(Generation)> on_closed;
+  std::function<void(Generation)> on_closed = [](Generation) {};
 };
 
 class Link {

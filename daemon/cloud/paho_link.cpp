@@ -239,9 +239,8 @@ void PahoLink::CloudThread::handle(Ended ended) {
   if (!is_current(ended.generation)) return;
   if (connecting_ && !ended.answered) {
     const std::vector<std::string> tried{addresses_[next_address_ % addresses_.size()]};
-    if (const std::string found = diagnose(options_, tried); !found.empty()) {
-      ended.reason = found;
-    }
+    const std::string found = diagnose(options_, tried);
+    ended.reason = found.empty() ? "no CONNACK (" + ended.reason + ')' : found;
   }
   end(std::move(ended.reason));
 }

@@ -444,6 +444,7 @@ std::vector<ReaderStatus> Store::readers() const {
 }
 
 Health Store::health() const { return state_->health_; }
+const std::string& Store::health_reason() const { return state_->failing_reason_; }
 const std::string& Store::epoch() const { return state_->epoch_; }
 
 std::uint64_t Store::pending_bytes() const {

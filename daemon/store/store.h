@@ -159,6 +159,7 @@ class Store {
   [[nodiscard]] std::size_t stream_count() const;
   [[nodiscard]] std::vector<ReaderStatus> readers() const;  // detached ones included
   [[nodiscard]] Health health() const;
+  [[nodiscard]] const std::string& health_reason() const;  // empty when kOk
   [[nodiscard]] const std::string& epoch() const;  // 16 hex digits
   [[nodiscard]] std::uint64_t pending_bytes() const;
   // Called by the watchdog: looks whether the store thread is stuck (kStalled).

@@ -5,6 +5,10 @@
 namespace tg::broker {
 
 void AckQueue::push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id) {
+  // The client has reused the id for something new: nobody asks for the old answer any more.
+  std::erase_if(detached_, [=](const Detached& detached) {
+    return detached.packet_id == packet_id && detached.type == type;
+  });
   owed_.push_back({serial, packet_id, type, false});
 }
 
@@ -49,23 +53,21 @@ bool AckQueue::join(mqtt::PacketType type, std::uint16_t packet_id, std::uint64_
   for (Detached& detached : detached_) {
     if (detached.packet_id != packet_id || detached.type != type) continue;
     detached.joined = serial;
-    push_pending(serial, type, packet_id);
+    owed_.push_back({serial, packet_id, type, false});
     return true;
   }
   return false;
 }
 
 void AckQueue::detach() {
-  for (Detached& detached : detached_) detached.joined = 0;
   for (std::size_t i = 0; i < owed_.size(); ++i) {
     const Owed& owed = owed_[i];
-    if (owed.done) continue;
     const bool is_join =
-        std::any_of(detached_.begin(), detached_.end(), [&owed](const Detached& detached) {
-          return detached.packet_id == owed.packet_id && detached.type == owed.type;
-        });
-    if (!is_join) detached_.push_back({owed.serial, 0, owed.packet_id, owed.type});
+        std::any_of(detached_.begin(), detached_.end(),
+                    [&owed](const Detached& detached) { return detached.joined == owed.serial; });
+    if (!owed.done && !is_join) detached_.push_back({owed.serial, 0, owed.packet_id, owed.type});
   }
+  for (Detached& detached : detached_) detached.joined = 0;
   owed_.clear();
 }
 

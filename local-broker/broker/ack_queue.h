@@ -20,7 +20,8 @@ class AckQueue {
  public:
   // Nothing is waiting: an acknowledgement that is done may be sent without coming here.
   [[nodiscard]] bool empty() const { return owed_.empty(); }
-  [[nodiscard]] std::size_t size() const { return owed_.size(); }
+  // With those of earlier connections.
+  [[nodiscard]] std::size_t size() const { return owed_.size() + detached_.size(); }
 
   // `type` is PUBACK or PUBREC. Serials grow from call to call.
   void push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id);

@@ -2,6 +2,7 @@
 // decode.h makes them from bytes, encode.h bytes from them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -46,6 +47,7 @@ enum class Fault : std::uint8_t {
   kNoFilters,   // SUBSCRIBE or UNSUBSCRIBE without any
   kUnexpected,  // a packet that may not come now
 };
+inline constexpr std::size_t kFaultCount = 16;
 
 [[nodiscard]] const char* fault_name(Fault fault);
 
@@ -57,6 +59,8 @@ inline constexpr std::uint8_t kServerUnavailable = 3;
 inline constexpr std::uint8_t kBadCredentials = 4;
 inline constexpr std::uint8_t kNotAuthorised = 5;
 inline constexpr std::uint8_t kSubackFailure = 0x80;
+// Reason codes of version 5.
+inline constexpr std::uint8_t kReasonUnsupportedVersion = 0x84;
 
 struct Will {
   std::string_view topic;
@@ -93,7 +97,6 @@ struct Publish {
 struct FilterRequest {
   std::string_view filter;
   std::uint8_t options = 0;  // bits 0-1 QoS; version 5: no-local, retain-as-published, handling
-  [[nodiscard]] std::uint8_t qos() const { return options & 3U; }
 };
 
 }  // namespace tg::mqtt

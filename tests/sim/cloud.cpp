@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 #include "local-broker/broker/broker.h"
 #include "tests/sim/decode.h"
@@ -132,6 +133,7 @@ class Cloud {
 
 int run_cloud(const CloudOptions& options) {
   catch_signals();
+  log::set_default_level(log::Level::kWarning);
   auto file = LedgerFile::open(options.ledger, true);
   if (!file) {
     fmt::print(stderr, "tidegate-sim: {}\n", file.error().message);

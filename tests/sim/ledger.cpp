@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 namespace tg::sim {
 namespace {
@@ -89,9 +91,12 @@ void CloudLedger::cut(std::int64_t time_us) { line(file_, "X {}\n", time_us); }
 
 std::uint32_t CloudLedger::word(std::string_view text) {
   if (text.empty()) return 0;
+  std::string clean(text);  // a topic may hold a newline
+  std::replace_if(
+      clean.begin(), clean.end(), [](char c) { return c == '\n'; }, '?');
   const auto [found, is_new] =
-      words_.try_emplace(std::string(text), static_cast<std::uint32_t>(words_.size() + 1));
-  if (is_new) line(file_, "W {} {}\n", found->second, text);
+      words_.try_emplace(std::move(clean), static_cast<std::uint32_t>(words_.size() + 1));
+  if (is_new) line(file_, "W {} {}\n", found->second, found->first);
   return found->second;
 }
 

@@ -134,7 +134,8 @@ class CloudReader {
       other.time_us = fields.number<std::int64_t>();
       log_.arrivals.push_back(other);
     } else if (kind == "W") {
-      ids_[fields.number<std::uint32_t>()] = intern(std::string(fields.rest()));
+      const auto id = fields.number<std::uint32_t>();
+      ids_[id] = intern(std::string(fields.rest()));
     } else if (kind == "S") {
       ids_.clear();
       close_interval(log_.outages, fields.number<std::int64_t>());

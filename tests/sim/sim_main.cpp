@@ -46,7 +46,8 @@ CLI::App* add_devices(CLI::App& app, tg::sim::FleetOptions& options) {
       ->capture_default_str();
   command->add_option("--qos", options.plan.qos, "mix, 0 or 1")
       ->transform(CLI::CheckedTransformer(std::map<std::string, QosMix>{
-          {"mix", QosMix::kMix}, {"0", QosMix::kAll0}, {"1", QosMix::kAll1}}));
+          {"mix", QosMix::kMix}, {"0", QosMix::kAll0}, {"1", QosMix::kAll1}}))
+      ->option_text("TEXT:{mix,0,1}=mix");
   command->add_option("--prefix", options.plan.prefix, "of the devices' names")
       ->capture_default_str();
   command->add_option("--ledger", options.ledger, "file, written anew")->required();

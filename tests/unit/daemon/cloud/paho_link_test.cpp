@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/base/assert.h"
 #include "daemon/base/bounded_queue.h"
 #include "tests/unit/daemon/cloud/responder.h"
 
@@ -24,7 +25,7 @@ struct Bench {
   BoundedQueue<Task> tasks{10'000};
   std::vector<std::string> events;
   std::string reason;
-  PahoLink link{[this](Task task) { REQUIRE(tasks.push(std::move(task))); }};
+  PahoLink link{[this](Task task) { TG_ASSERT(tasks.push(std::move(task))); }};
 
   Bench() {
     LinkEvents handlers;

@@ -1,0 +1,259 @@
+#include "daemon/app/gateway.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "daemon/app/admin_server.h"
+#include "daemon/app/broker_pump.h"
+#include "daemon/app/loop.h"
+#include "daemon/app/options.h"
+#include "daemon/app/service.h"
+#include "daemon/app/status.h"
+#include "daemon/app/version.h"
+#include "daemon/app/wiring.h"
+#include "daemon/base/log.h"
+#include "daemon/cloud/paho_link.h"
+#include "daemon/uplink/store_source.h"
+
+namespace tg::app {
+namespace {
+
+const log::Component kLog{"gateway"};
+
+constexpr std::int64_t kCheckMs = 1000;  // of the store's progress and the status line
+constexpr std::int64_t kDrainMs = 2000;  // for the cloud's acknowledgements at the end
+constexpr std::int64_t kStopLimitMs = 20'000;
+
+log::Level level_of(const std::string& text) {
+  if (text == "error") return log::Level::kError;
+  if (text == "warning") return log::Level::kWarning;
+  return text == "debug" ? log::Level::kDebug : log::Level::kInfo;
+}
+
+std::uint64_t random_seed() {
+  std::random_device source;
+  return static_cast<std::uint64_t>(source()) << 32 | source();
+}
+
+}  // namespace
+
+// Members stand in the order in which they are made; they end in the reverse order.
+class Gateway::State {
+ public:
+  explicit State(config::Config config)
+      : config_(std::move(config)), service_(loop_), signals_(loop_.context(), SIGTERM, SIGINT) {}
+
+  Result<void> start();
+  void run();
+
+ private:
+  void set_log_levels() const;
+  Result<void> open_store();
+  Result<void> start_broker();
+  Result<void> start_plugins();
+  Result<void> start_uplink();
+  Result<void> start_admin();
+  void on_advanced(store::StreamId stream);
+  void check();
+  AdminAnswer answer(std::string_view path);
+  [[nodiscard]] StatusParts parts() const;
+
+  void stop();
+  void stop_plugins();
+  void stop_uplink();
+  void finish();
+
+  const config::Config config_;
+  SystemClock clock_;
+  Metrics metrics_;
+  Loop loop_;
+  Service service_;
+  boost::asio::signal_set signals_;
+  std::int64_t started_ms_ = 0;
+  Phase phase_ = Phase::kStarting;
+
+  std::unique_ptr<store::Store> store_;
+  std::optional<pipeline::Router> router_;
+  std::optional<Wiring> wiring_;
+  std::optional<broker::Broker> broker_;
+  std::optional<BrokerPump> pump_;
+  std::optional<cloud::PahoLink> link_;
+  std::optional<uplink::Uplink> uplink_;
+  std::optional<AdminServer> admin_;
+};
+
+Result<void> Gateway::State::start() {
+  set_log_levels();
+  started_ms_ = clock_.mono_ms();
+  log::info(kLog, "tidegated {} starts as gateway {}", kVersion, config_.gateway_id);
+  if (auto done = open_store(); !done) return done;
+  if (auto done = start_plugins(); !done) return done;
+  if (auto done = start_uplink(); !done) return done;
+  if (auto done = start_admin(); !done) return done;
+  // Last: from the first accepted connection on everything behind it is there.
+  if (auto done = start_broker(); !done) return done;
+
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    log::info(kLog, "signal {}: stopping", signal);
+    stop();
+  });
+  phase_ = Phase::kRunning;
+  service_.ready();
+  check();
+  log::info(kLog, "ready after {} ms", clock_.mono_ms() - started_ms_);
+  return {};
+}
+
+void Gateway::State::set_log_levels() const {
+  log::set_default_level(level_of(config_.log_level));
+  for (const auto& [component, level] : config_.component_levels) {
+    if (!log::set_component_level(component, level_of(level))) {
+      log::warning(kLog, "log.components.{}: there is no such component", component);
+    }
+  }
+}
+
+Result<void> Gateway::State::open_store() {
+  auto opened = store::Store::open(store_options(config_), clock_, loop_, loop_.post(), metrics_);
+  if (!opened) return tl::unexpected(opened.error());
+  store_ = std::move(*opened);
+  store::Store::Events events;
+  events.on_committed = [this](std::span<const store::Token> tokens) {
+    if (broker_) broker_->complete(tokens);
+  };
+  events.on_room = [this] {
+    if (broker_) broker_->resume_held();
+  };
+  events.on_advanced = [this](store::StreamId stream) { on_advanced(stream); };
+  store_->set_events(std::move(events));
+  return {};
+}
+
+Result<void> Gateway::State::start_broker() {
+  router_.emplace(routes(config_, *store_));
+  wiring_.emplace(*router_, *store_, clock_, metrics_);
+  broker_.emplace(broker_options(config_), *wiring_, clock_, metrics_);
+  for (const auto& listener : config_.listeners) {
+    const auto port = broker_->listen({listener.name, listener.address, listener.anonymous});
+    if (!port) return tl::unexpected(port.error());
+    log::info(kLog, "listener {} on {}", listener.name, listener.address);
+  }
+  pump_.emplace(loop_.context(), *broker_);
+  pump_->start();
+  return {};
+}
+
+Result<void> Gateway::State::start_plugins() { return {}; }
+
+Result<void> Gateway::State::start_uplink() {
+  if (!config_.cloud) return {};
+  auto options = uplink_options(config_);
+  if (!options) return tl::unexpected(options.error());
+  std::vector<std::unique_ptr<uplink::Source>> sources;
+  for (const auto& item : config_.exports) {
+    sources.push_back(std::make_unique<uplink::StoreSource>(
+        *store_, store_->find_stream(item.stream), *store_->find_reader(item.stream, item.name)));
+  }
+  link_.emplace(loop_.post());
+  uplink_.emplace(std::move(*options), *link_, std::move(sources), clock_, loop_, metrics_,
+                  random_seed());
+  uplink_->start();
+  return {};
+}
+
+Result<void> Gateway::State::start_admin() {
+  admin_.emplace(loop_.context(), [this](std::string_view path) { return answer(path); });
+  if (auto done = admin_->listen_unix(config_.admin_socket); !done) return done;
+  if (config_.admin_http.empty()) return {};
+  const auto port = admin_->listen_tcp(config_.admin_http);
+  if (!port) return tl::unexpected(port.error());
+  return {};
+}
+
+void Gateway::State::on_advanced(store::StreamId stream) {
+  if (uplink_) uplink_->on_advanced(stream);
+}
+
+// Once a second: what no event would tell.
+void Gateway::State::check() {
+  store_->check_progress();
+  update_gauges(parts(), metrics_);
+  service_.status(status_line(parts()));
+  loop_.after(kCheckMs, [this] { check(); });
+}
+
+StatusParts Gateway::State::parts() const {
+  StatusParts parts;
+  parts.config = &config_;
+  parts.phase = phase_;
+  parts.uptime_ms = clock_.mono_ms() - started_ms_;
+  parts.now = clock_.now();
+  parts.store = store_.get();
+  parts.broker = broker_ ? &*broker_ : nullptr;
+  parts.uplink = uplink_ ? &*uplink_ : nullptr;
+  return parts;
+}
+
+AdminAnswer Gateway::State::answer(std::string_view path) {
+  if (path == "/healthz") return {200, "text/plain; charset=utf-8", "ok\n"};
+  if (path == "/readyz") {
+    const bool ready = phase_ == Phase::kRunning;
+    return {ready ? 200U : 503U, "text/plain; charset=utf-8",
+            ready ? "ready\n" : "not ready: the broker does not listen\n"};
+  }
+  if (path == "/metrics") {
+    update_gauges(parts(), metrics_);
+    return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text()};
+  }
+  if (path == "/api/v1/status") return {200, "application/json", status_json(parts()) + "\n"};
+  return {404, "application/json", R"({"error":"there is no such path"})"};
+}
+
+void Gateway::State::run() { loop_.run(); }
+
+// The end, step by step: nothing new is taken; what was taken is committed and acknowledged; then
+// the plugins, then the uplink, then everything else.
+void Gateway::State::stop() {
+  if (phase_ == Phase::kStopping) return;
+  phase_ = Phase::kStopping;
+  service_.stopping();
+  loop_.after(kStopLimitMs, [this] {
+    log::error(kLog,
+               "stopping took over {} s; what is not acknowledged will be sent again by its "
+               "senders",
+               kStopLimitMs / 1000);
+    finish();
+  });
+  broker_->stop_listening();
+  // Behind everything that has been appended; tokens are answered before the task runs.
+  store_->after_commit([this] {
+    broker_->disconnect_all();
+    stop_plugins();
+  });
+}
+
+void Gateway::State::stop_plugins() { stop_uplink(); }
+
+void Gateway::State::stop_uplink() {
+  if (!uplink_) return finish();
+  uplink_->stop(kDrainMs, [this] { finish(); });
+}
+
+void Gateway::State::finish() {
+  log::info(kLog, "stopped");
+  loop_.stop();
+}
+
+Gateway::Gateway(config::Config config) : state_(std::make_unique<State>(std::move(config))) {}
+Gateway::~Gateway() = default;
+Result<void> Gateway::start() { return state_->start(); }
+void Gateway::run() { state_->run(); }
+
+}  // namespace tg::app

@@ -1,0 +1,114 @@
+#include "daemon/app/options.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tg::app {
+namespace {
+
+store::WhenFull when_full(const std::string& text) {
+  if (text == "reject") return store::WhenFull::kReject;
+  return text == "drop-newest" ? store::WhenFull::kDropNewest : store::WhenFull::kDropOldest;
+}
+
+store::StartAt start_at(const std::string& text) {
+  return text == "now" ? store::StartAt::kNow : store::StartAt::kOldest;
+}
+
+uplink::Format format(const std::string& text) {
+  if (text == "raw") return uplink::Format::kRaw;
+  return text == "jsonl" ? uplink::Format::kJsonl : uplink::Format::kJson;
+}
+
+int priority_of(const config::Config& config, const std::string& stream) {
+  const auto at = std::find_if(config.streams.begin(), config.streams.end(),
+                               [&stream](const auto& s) { return s.name == stream; });
+  return at == config.streams.end() ? 5 : at->priority;
+}
+
+}  // namespace
+
+store::StoreOptions store_options(const config::Config& config) {
+  store::StoreOptions options;
+  options.directory = config.data_dir;
+  options.pending_bytes = config.store_pending;
+  options.flash_saver = config.flash_saver;
+  for (const auto& stream : config.streams) {
+    options.streams.push_back({stream.name, stream.priority, stream.max_size, stream.max_age_ms,
+                               when_full(stream.when_full), stream.commit_interval_ms});
+  }
+  for (const auto& item : config.exports) {
+    options.readers.push_back({item.stream, item.name, start_at(item.start)});
+  }
+  for (const auto& processor : config.processors) {
+    options.readers.push_back({processor.input, processor.name, start_at(processor.start)});
+  }
+  return options;
+}
+
+broker::BrokerOptions broker_options(const config::Config& config) {
+  const auto& limits = config.limits;
+  broker::BrokerOptions options;
+  options.max_connections = limits.max_connections;
+  options.max_packet_size = limits.max_packet_size;
+  options.receive_maximum = static_cast<std::uint16_t>(limits.receive_maximum);
+  options.max_inflight = static_cast<std::uint16_t>(limits.max_inflight);
+  options.max_queued = limits.max_queued;
+  options.max_queued_bytes = limits.max_queued_bytes;
+  options.total_memory = limits.total_memory;
+  options.session_expiry_ms = limits.session_expiry_ms;
+  options.max_keep_alive_s = static_cast<std::uint32_t>(limits.max_keep_alive_ms / 1000);
+  return options;
+}
+
+std::vector<pipeline::Route> routes(const config::Config& config, const store::Store& store) {
+  std::vector<pipeline::Route> all;
+  for (const auto& route : config.routes) {
+    all.push_back({route.name, route.from, store.find_stream(route.to)});
+  }
+  return all;
+}
+
+Result<uplink::UplinkOptions> uplink_options(const config::Config& config) {
+  const auto& cloud = *config.cloud;
+  uplink::UplinkOptions options;
+  options.gateway_id = config.gateway_id;
+  auto& session = options.session;
+  session.name = cloud.name;
+  for (const auto& url : cloud.endpoints) {
+    if (url.starts_with("https://")) continue;  // named as not available by the configuration check
+    auto endpoint = cloud::parse_endpoint(url);
+    if (!endpoint) return tl::unexpected(endpoint.error());
+    session.endpoints.push_back(std::move(*endpoint));
+  }
+  if (session.endpoints.empty()) {
+    return fail(ErrorCode::kInvalid, "cloud.endpoints: none of them can be used by this version");
+  }
+  session.link.client_id = cloud.client_id;
+  session.link.username = cloud.username;
+  session.link.password = cloud.password;
+  session.link.protocol = cloud.protocol;
+  session.link.keep_alive_s = static_cast<int>(cloud.keep_alive_ms / 1000);
+  session.link.ca = cloud.ca;
+  session.link.certificate = cloud.certificate;
+  session.link.private_key = cloud.private_key;
+  session.window = cloud.window;
+  session.ack_timeout_ms = cloud.ack_timeout_ms;
+  session.backoff_min_ms = cloud.backoff_min_ms;
+  session.backoff_max_ms = cloud.backoff_max_ms;
+  for (const auto& item : config.exports) {
+    uplink::ExportOptions out;
+    out.name = item.name;
+    out.stream = item.stream;
+    out.topic = item.topic;
+    out.format = format(item.format);
+    out.batch.max_records = item.max_records;
+    out.batch.max_bytes = item.max_bytes;
+    out.max_age_ms = item.max_age_ms;
+    out.priority = priority_of(config, item.stream);
+    options.exports.push_back(std::move(out));
+  }
+  return options;
+}
+
+}  // namespace tg::app

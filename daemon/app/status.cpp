@@ -1,0 +1,168 @@
+#include "daemon/app/status.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "daemon/app/version.h"
+
+namespace tg::app {
+namespace {
+
+using nlohmann::ordered_json;
+
+const char* health_name(store::Health health) {
+  switch (health) {
+    case store::Health::kOk:
+      return "ok";
+    case store::Health::kFailing:
+      return "failing";
+    case store::Health::kStalled:
+      return "stalled";
+  }
+  return "?";
+}
+
+std::string state_name(const StatusParts& parts) {
+  switch (parts.phase) {
+    case Phase::kStarting:
+      return "starting";
+    case Phase::kStopping:
+      return "stopping";
+    case Phase::kRunning:
+      break;
+  }
+  return parts.store->health() == store::Health::kOk ? "running" : "degraded";
+}
+
+std::string reason(const StatusParts& parts) {
+  if (parts.store->health() == store::Health::kOk) return {};
+  return fmt::format("store {}: {}", health_name(parts.store->health()),
+                     parts.store->health_reason());
+}
+
+ordered_json broker_json(const broker::BrokerStats& stats) {
+  return {{"connections", stats.connections},
+          {"sessions", stats.sessions},
+          {"subscriptions", stats.subscriptions},
+          {"retained", stats.retained},
+          {"received", stats.received},
+          {"delivered", stats.delivered},
+          {"dropped", stats.dropped},
+          {"memory_bytes", stats.memory}};
+}
+
+ordered_json streams_json(const StatusParts& parts) {
+  ordered_json all = ordered_json::array();
+  for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
+    const auto status = parts.store->status(static_cast<store::StreamId>(i));
+    ordered_json age = nullptr;
+    if (status.oldest_wall_ms > 0) {
+      age = static_cast<double>(parts.now.wall_ms - status.oldest_wall_ms) / 1000;
+    }
+    all.push_back({{"name", status.name},
+                   {"priority", parts.config->streams[i].priority},
+                   {"records", status.next - status.first},
+                   {"bytes", status.bytes},
+                   {"first", status.first},
+                   {"next", status.next},
+                   {"oldest_age_s", std::move(age)},
+                   {"evicted", status.evicted}});
+  }
+  return all;
+}
+
+ordered_json readers_json(const store::Store& store) {
+  ordered_json all = ordered_json::array();
+  for (const auto& reader : store.readers()) {
+    all.push_back({{"stream", reader.stream},
+                   {"name", reader.name},
+                   {"position", reader.position},
+                   {"detached", reader.detached}});
+  }
+  return all;
+}
+
+void add_uplink(ordered_json& status, const StatusParts& parts) {
+  status["uplinks"] = ordered_json::array();
+  status["exports"] = ordered_json::array();
+  if (parts.uplink == nullptr) return;
+  const auto uplink = parts.uplink->status();
+  const auto& session = uplink.session;
+  status["uplinks"].push_back(
+      {{"name", uplink.name},
+       {"state", uplink::to_string(session.state)},
+       {"state_age_s", static_cast<double>(parts.now.wall_ms - session.since_ms) / 1000},
+       {"reason", session.reason},
+       {"endpoint", session.endpoint},
+       {"in_flight", session.in_flight},
+       {"reconnects", session.reconnects}});
+  for (const auto& item : uplink.exports) {
+    status["exports"].push_back({{"name", item.name},
+                                 {"stream", item.stream},
+                                 {"uplink", uplink.name},
+                                 {"position", item.position},
+                                 {"backlog", item.backlog},
+                                 {"in_flight", item.in_flight},
+                                 {"records_sent", item.sent_records},
+                                 {"batches_sent", item.sent_batches},
+                                 {"bytes_sent", item.sent_bytes}});
+  }
+}
+
+}  // namespace
+
+std::string status_json(const StatusParts& parts) {
+  ordered_json status;
+  status["version"] = kVersion;
+  status["gateway"] = parts.config->gateway_id;
+  status["state"] = state_name(parts);
+  status["reason"] = reason(parts);
+  status["ready"] = parts.phase == Phase::kRunning;
+  status["uptime_s"] = static_cast<double>(parts.uptime_ms) / 1000;
+  if (parts.broker != nullptr) status["broker"] = broker_json(parts.broker->stats());
+  status["store"] = {{"health", health_name(parts.store->health())},
+                     {"reason", parts.store->health_reason()},
+                     {"pending_bytes", parts.store->pending_bytes()},
+                     {"epoch", parts.store->epoch()}};
+  status["streams"] = streams_json(parts);
+  status["readers"] = readers_json(*parts.store);
+  add_uplink(status, parts);
+  return status.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string status_line(const StatusParts& parts) {
+  std::uint64_t records = 0;
+  for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
+    const auto status = parts.store->status(static_cast<store::StreamId>(i));
+    records += status.next - status.first;
+  }
+  std::string line =
+      fmt::format("{}: {} connected, {} records stored", state_name(parts),
+                  parts.broker != nullptr ? parts.broker->stats().connections : 0, records);
+  if (parts.uplink != nullptr) {
+    const auto session = parts.uplink->status().session;
+    line += fmt::format(", uplink {}", uplink::to_string(session.state));
+    if (!session.reason.empty()) line += fmt::format(" ({})", session.reason);
+  }
+  if (const auto why = reason(parts); !why.empty()) line += ", " + why;
+  return line;
+}
+
+void update_gauges(const StatusParts& parts, Metrics& metrics) {
+  for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
+    const auto status = parts.store->status(static_cast<store::StreamId>(i));
+    const MetricLabels labels{{"stream", status.name}};
+    metrics.gauge("tidegate_stream_records", "Records stored", labels)
+        .set(static_cast<double>(status.next - status.first));
+    metrics.gauge("tidegate_stream_bytes", "Bytes of a stream's segments", labels)
+        .set(static_cast<double>(status.bytes));
+  }
+  metrics.gauge("tidegate_store_healthy", "1 when commits work, else 0")
+      .set(parts.store->health() == store::Health::kOk ? 1 : 0);
+  metrics.gauge("tidegate_uptime_seconds", "Since the start of the process")
+      .set(static_cast<double>(parts.uptime_ms) / 1000);
+}
+
+}  // namespace tg::app

@@ -1,0 +1,16 @@
+// From a tree that has passed check_tree to a Config: defaults, file names, secrets. What
+// one key alone cannot tell is validate.h's.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "daemon/config/config.h"
+#include "daemon/config/tree.h"
+
+namespace tg::config {
+
+[[nodiscard]] Config build(const Value& tree, const std::filesystem::path& folder,
+                           std::vector<Problem>& errors);
+
+}  // namespace tg::config

@@ -1,0 +1,101 @@
+// The configuration as the daemon uses it: checked, with defaults filled in, file names absolute.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tg::config {
+
+struct Listener {
+  std::string name;
+  std::string address;  // ADDRESS:PORT
+  bool anonymous = false;
+};
+
+struct Limits {
+  std::uint64_t max_connections = 0;
+  std::uint64_t max_packet_size = 0;
+  std::uint64_t receive_maximum = 0;
+  std::uint64_t max_inflight = 0;
+  std::uint64_t max_queued = 0;
+  std::uint64_t max_queued_bytes = 0;
+  std::uint64_t total_memory = 0;
+  std::int64_t session_expiry_ms = 0;
+  std::int64_t max_keep_alive_ms = 0;
+};
+
+struct Stream {
+  std::string name;
+  int priority = 5;
+  std::uint64_t max_size = 0;
+  std::int64_t max_age_ms = 0;  // 0 = no limit
+  std::string when_full;        // drop-oldest | drop-newest | reject
+  std::int64_t commit_interval_ms = 0;
+};
+
+struct Route {
+  std::string name;
+  std::vector<std::string> from;
+  std::string to;
+};
+
+struct Processor {
+  std::string name;
+  std::string plugin;
+  std::string input;
+  std::string output;
+  std::string start;        // oldest | now
+  std::string config_json;  // the plugin's own section
+};
+
+struct Export {
+  std::string name;
+  std::string stream;
+  std::string to;
+  std::string topic;
+  std::string format;  // raw | json | jsonl
+  std::string start;   // oldest | now
+  std::uint64_t max_records = 0;
+  std::uint64_t max_bytes = 0;
+  std::int64_t max_age_ms = 0;
+};
+
+struct Cloud {
+  std::string name = "cloud";
+  std::vector<std::string> endpoints;
+  int protocol = 4;  // 4 = 3.1.1, 5
+  std::string client_id;
+  std::string username;
+  std::string password;
+  std::int64_t ack_timeout_ms = 0;
+  std::string certificate;
+  std::string private_key;
+  std::string ca;
+  std::int64_t keep_alive_ms = 0;
+  std::uint64_t window = 0;
+  std::int64_t backoff_min_ms = 0;
+  std::int64_t backoff_max_ms = 0;
+};
+
+struct Config {
+  std::string gateway_id;
+  std::string data_dir;
+  std::string log_level;
+  std::vector<std::pair<std::string, std::string>> component_levels;
+  std::vector<Listener> listeners;
+  Limits limits;
+  std::uint64_t store_pending = 0;
+  bool flash_saver = false;
+  std::vector<Stream> streams;
+  std::vector<Route> routes;
+  std::vector<Processor> processors;
+  std::vector<Export> exports;
+  std::optional<Cloud> cloud;
+  std::vector<std::string> plugin_paths;
+  std::string admin_socket;
+  std::string admin_http;  // empty = off
+};
+
+}  // namespace tg::config

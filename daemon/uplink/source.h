@@ -1,0 +1,32 @@
+// What an exporter reads from: one stream through one durable cursor. The daemon's is StoreSource;
+// tests use a fake.
+//
+// Thread: the loop's (T0). read() answers on the loop, later.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "daemon/base/result.h"
+#include "daemon/store/store.h"
+
+namespace tg::uplink {
+
+class Source {
+ public:
+  using Done = std::function<void(Result<store::Chunk>)>;
+
+  virtual ~Source() = default;
+  [[nodiscard]] virtual store::StreamId stream_id() const = 0;
+  [[nodiscard]] virtual const std::string& epoch() const = 0;
+  // The next number to be committed to the stream.
+  [[nodiscard]] virtual store::Seq next() const = 0;
+  // The cursor: everything below has been passed for good.
+  [[nodiscard]] virtual store::Seq position() const = 0;
+  virtual void advance(store::Seq next) = 0;
+  // As store::Store::read().
+  virtual void read(store::Seq from, std::size_t max_bytes, Done done) = 0;
+};
+
+}  // namespace tg::uplink

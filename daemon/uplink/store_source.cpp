@@ -1,0 +1,19 @@
+#include "daemon/uplink/store_source.h"
+
+#include <utility>
+
+namespace tg::uplink {
+
+const std::string& StoreSource::epoch() const { return store_.epoch(); }
+
+store::Seq StoreSource::next() const { return store_.status(stream_).next; }
+
+store::Seq StoreSource::position() const { return store_.position(reader_); }
+
+void StoreSource::advance(store::Seq next) { store_.advance(reader_, next); }
+
+void StoreSource::read(store::Seq from, std::size_t max_bytes, Done done) {
+  store_.read(stream_, from, max_bytes, std::move(done));
+}
+
+}  // namespace tg::uplink

@@ -1,0 +1,59 @@
+// The uplink: one session with the cloud and the exports that go through it, as the app sees it.
+//
+//   Uplink uplink(options, link, std::move(sources), clock, timers, metrics, seed);
+//   uplink.start();  …  uplink.on_advanced(stream);  …  uplink.stop(drain_ms, done);
+//
+// Thread: the loop's (T0). The link, the clock, the timers and the metrics outlive it.
+// Stopping sends nothing more: batches that wait for their age are durable and go at the next
+// start.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/metrics.h"
+#include "daemon/base/timers.h"
+#include "daemon/cloud/link.h"
+#include "daemon/uplink/exporter.h"
+#include "daemon/uplink/session.h"
+#include "daemon/uplink/source.h"
+
+namespace tg::uplink {
+
+struct UplinkOptions {
+  SessionOptions session;
+  std::string gateway_id;
+  std::vector<ExportOptions> exports;
+};
+
+struct UplinkStatus {
+  std::string name;
+  SessionStatus session;
+  std::vector<ExporterStatus> exports;
+};
+
+class Uplink {
+ public:
+  // sources[i] is what exports[i] reads.
+  Uplink(UplinkOptions options, cloud::Link& link, std::vector<std::unique_ptr<Source>> sources,
+         const Clock& clock, Timers& timers, Metrics& metrics, std::uint64_t seed);
+
+  void start() { session_.start(); }
+  // Waits at most drain_ms for acknowledgements, then closes the link; done runs once, at the
+  // latest 3 s later.
+  void stop(std::int64_t drain_ms, Task done) { session_.stop(drain_ms, std::move(done)); }
+  // The stream has new committed records.
+  void on_advanced(store::StreamId stream);
+  [[nodiscard]] UplinkStatus status() const;
+
+ private:
+  const std::string name_;
+  std::vector<std::unique_ptr<Source>> sources_;
+  Session session_;
+  std::vector<std::unique_ptr<Exporter>> exporters_;  // parallel to sources_
+};
+
+}  // namespace tg::uplink

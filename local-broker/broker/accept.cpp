@@ -1,0 +1,64 @@
+// New connections.
+#include "local-broker/broker/core.h"
+
+namespace tg::broker {
+namespace {
+
+// A batch a round: those who are connected already are not to wait for a storm.
+constexpr int kBatch = 128;
+constexpr std::int64_t kRetryMs = 200;
+
+void turn_away(Core& core, std::string_view why) {
+  ++core.counts.turned_away;
+  if (core.limit_log.allow(core.now_ms)) {
+    log::warning(kLog, "a new connection was closed: {}; {} lines about limits were left out", why,
+                 core.limit_log.take_suppressed());
+  }
+}
+
+void take_in(Core& core, ListenerSlot& slot, Accepted accepted) {
+  if (core.connections.size() >= core.options.max_connections) {
+    turn_away(core, "max_connections is reached");
+    return;
+  }
+  auto owned = std::make_unique<Connection>();
+  Connection& connection = *owned;
+  connection.channel = Channel(std::move(accepted.fd));
+  connection.peer = std::make_unique<sockaddr_storage>(accepted.peer);
+  connection.last_received_ms = core.now_ms;
+  while (core.listeners[connection.listener].get() != &slot) ++connection.listener;
+  const std::uint32_t number = core.connections.insert(std::move(owned));
+  connection.id = ++core.last_serial << kConnectionSlotBits | number;
+  if (!core.poller.add(connection.channel.fd(), &connection)) {
+    turn_away(core, "the kernel cannot watch more sockets");
+    core.connections.erase(number);
+    return;
+  }
+  arm_timer(core, connection);
+}
+
+}  // namespace
+
+void accept_all(Core& core, ListenerSlot& slot) {
+  if (!slot.readable || core.now_ms < slot.retry_at_ms) return;
+  for (int i = 0; i < kBatch; ++i) {
+    Accepted accepted;
+    switch (slot.listener.accept(accepted)) {
+      case Listener::Outcome::kAccepted:
+        take_in(core, slot, std::move(accepted));
+        break;
+      case Listener::Outcome::kEmpty:
+        slot.readable = false;
+        return;
+      case Listener::Outcome::kRejected:
+        turn_away(core, "no descriptor is free (or the caller left)");
+        break;
+      case Listener::Outcome::kStuck:
+        turn_away(core, "no descriptor is free; trying again shortly");
+        slot.retry_at_ms = core.now_ms + kRetryMs;
+        return;
+    }
+  }
+}
+
+}  // namespace tg::broker

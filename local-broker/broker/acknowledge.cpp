@@ -1,0 +1,35 @@
+// The acknowledgements that the broker owes to publishers, in order of receipt.
+#include "local-broker/broker/core.h"
+
+namespace tg::broker {
+namespace {
+
+void drain(Core& core, Session& session) {
+  Connection* connection = session.connection;
+  session.acks.drain([&core, connection](mqtt::PacketType type, std::uint16_t packet_id) {
+    if (connection != nullptr) write_ack(core, *connection, type, packet_id);
+  });
+  if (connection != nullptr && session.acks.size() < core.options.receive_maximum) {
+    resume(core, *connection, kWindowFull);
+  }
+}
+
+}  // namespace
+
+void acknowledge(Core& core, Connection& connection, mqtt::PacketType type,
+                 std::uint16_t packet_id) {
+  AckQueue& acks = connection.session->acks;
+  if (acks.empty()) {
+    write_ack(core, connection, type, packet_id);
+  } else {
+    acks.push_done(type, packet_id);
+  }
+}
+
+void complete_token(Core& core, AckToken token) {
+  const TokenParts parts = split_token(token);
+  Session* session = core.sessions.at(parts.slot);
+  if (session != nullptr && session->acks.complete(parts.serial)) drain(core, *session);
+}
+
+}  // namespace tg::broker

@@ -1,0 +1,216 @@
+#include "local-broker/broker/broker.h"
+
+#include <fmt/core.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/base/assert.h"
+#include "local-broker/broker/core.h"
+
+namespace tg::broker {
+namespace {
+
+// Rounds in one poll() while there is work that no event announces.
+constexpr int kRoundsPerPoll = 8;
+constexpr std::int64_t kLongestWaitMs = 1000;
+constexpr std::int64_t kFlushAtEndMs = 500;
+
+bool has_work(const Core& core) {
+  return !core.ready.empty() || !core.dirty.empty() ||
+         std::any_of(core.listeners.begin(), core.listeners.end(), [&core](const auto& slot) {
+           return slot->readable && slot->retry_at_ms <= core.now_ms;
+         });
+}
+
+void note_event(Core& core, const epoll_event& event) {
+  auto* source = static_cast<Pollable*>(event.data.ptr);
+  if (source == nullptr) return;  // only woken up
+  if (source->is_listener) {
+    static_cast<ListenerSlot*>(source)->readable = true;
+    return;
+  }
+  auto& connection = static_cast<Connection&>(*source);
+  if ((event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.peer_ended = true;
+  if ((event.events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    connection.readable = true;
+  }
+  if ((event.events & EPOLLOUT) != 0 && connection.blocked) {
+    connection.blocked = false;
+    flush(core, connection);
+    if (!connection.closing && !connection.blocked && connection.session != nullptr) {
+      pump(core, connection);
+    }
+  }
+  if ((event.events & (EPOLLHUP | EPOLLERR)) != 0 && connection.paused != 0) {
+    // It is gone both ways; what it sent and nobody took is not acknowledged.
+    close(core, connection, "closed by the peer");
+  }
+  if (!connection.in_ready) service(core, connection);
+}
+
+void serve_ready(Core& core) {
+  const auto ready = std::exchange(core.ready, {});
+  for (Connection* connection : ready) connection->in_ready = false;
+  for (Connection* connection : ready) service(core, *connection);
+}
+
+void run_timers(Core& core) {
+  while (Timer* timer = core.wheel.take_due(core.now_ms)) {
+    switch (timer->kind) {
+      case TimerKind::kConnection:
+        on_timer(core, *static_cast<Connection*>(timer->owner));
+        break;
+      case TimerKind::kSession:
+        expire_session(core, *static_cast<Session*>(timer->owner));
+        break;
+    }
+  }
+}
+
+// What flushing makes room for is sent in the next round: nobody keeps the loop to himself.
+void flush_dirty(Core& core) {
+  const auto dirty = std::exchange(core.dirty, {});
+  for (Connection* connection : dirty) connection->in_dirty = false;
+  for (Connection* connection : dirty) {
+    flush(core, *connection);
+    if (!connection->closing && !connection->blocked && connection->session != nullptr &&
+        connection->session->outbound.has_queued()) {
+      pump(core, *connection);
+    }
+  }
+}
+
+void finish_round(Core& core) {
+  flush_dirty(core);
+  while (!core.ended.empty() || !core.wills.empty() || !core.orphans.empty()) {
+    publish_wills(core);
+    end_orphans(core);
+    reap(core);
+  }
+}
+
+void run_round(Core& core, int timeout_ms) {
+  core.in_round = true;
+  const auto events = core.poller.wait(timeout_ms);
+  core.poller.clear_wake();
+  core.now_ms = core.clock.mono_ms();
+  for (const epoll_event& event : events) note_event(core, event);
+  serve_ready(core);
+  for (auto& slot : core.listeners) accept_all(core, *slot);
+  run_timers(core);
+  report(core);
+  finish_round(core);
+  core.in_round = false;
+}
+
+int wait_for(const Core& core, int timeout_ms) {
+  if (has_work(core)) return 0;
+  const auto next = static_cast<int>(core.wheel.wait_ms(core.clock.mono_ms(), kLongestWaitMs));
+  return timeout_ms < 0 ? next : std::min(timeout_ms, next);
+}
+
+// Waits for slow sockets, but not for long.
+void flush_all(Core& core) {
+  const std::int64_t end_ms = core.clock.mono_ms() + kFlushAtEndMs;
+  core.connections.for_each([&core, end_ms](Connection& connection) {
+    flush(core, connection);
+    for (int tries = 0; connection.blocked && !connection.closing && tries < 100; ++tries) {
+      const auto left = static_cast<int>(end_ms - core.clock.mono_ms());
+      pollfd wanted{connection.channel.fd(), POLLOUT, 0};
+      if (left <= 0 || ::poll(&wanted, 1, left) <= 0) return;
+      connection.blocked = false;
+      flush(core, connection);
+    }
+  });
+}
+
+}  // namespace
+
+class Broker::State : public Core {
+ public:
+  using Core::Core;
+};
+
+Broker::Broker(BrokerOptions options, Hooks& hooks, const Clock& clock, Metrics& metrics)
+    : state_(std::make_unique<State>(options, hooks, clock, metrics)) {}
+
+Broker::~Broker() = default;
+
+Result<std::uint16_t> Broker::listen(const ListenerOptions& listener) {
+  auto opened = Listener::open(listener.name, listener.address, listener.anonymous);
+  if (!opened) return tl::unexpected(opened.error());
+  const std::uint16_t port = opened->port();
+  auto slot = std::make_unique<ListenerSlot>(std::move(*opened));
+  if (!state_->poller.add(slot->listener.fd(), slot.get())) {
+    return fail(ErrorCode::kIo, fmt::format("listener {}: epoll_ctl failed", listener.address));
+  }
+  log::info(kLog, "listening on {} (port {})", listener.address, port);
+  state_->listeners.push_back(std::move(slot));
+  return port;
+}
+
+void Broker::stop_listening() {
+  // The slots stay: connections name them by number.
+  for (auto& slot : state_->listeners) {
+    slot->listener.close();
+    slot->readable = false;
+  }
+}
+
+void Broker::disconnect_all() {
+  Core& core = *state_;
+  flush_all(core);
+  core.connections.for_each([&core](Connection& connection) {
+    connection.will.reset();  // the devices are well
+    if (!connection.closing) connection.channel.end_output();
+    close(core, connection, "the broker is shutting down");
+  });
+  finish_round(core);
+}
+
+int Broker::poll_fd() const { return state_->poller.fd(); }
+
+int Broker::poll(int timeout_ms) {
+  Core& core = *state_;
+  run_round(core, wait_for(core, timeout_ms));
+  for (int round = 1; round < kRoundsPerPoll && has_work(core); ++round) run_round(core, 0);
+  if (has_work(core)) core.poller.wake();
+  return wait_for(core, -1);
+}
+
+void Broker::complete(std::span<const AckToken> tokens) {
+  Core& core = *state_;
+  for (const AckToken token : tokens) complete_token(core, token);
+  if (core.in_round) return;
+  flush_dirty(core);
+  if (has_work(core) || !core.ended.empty()) core.poller.wake();
+}
+
+void Broker::resume_held() {
+  Core& core = *state_;
+  for (const std::uint64_t id : std::exchange(core.held, {})) {
+    Connection* connection = core.connections.find(id & ((1U << kConnectionSlotBits) - 1));
+    if (connection != nullptr && connection->id == id && !connection->closing) {
+      resume(core, *connection, kHeld);
+    }
+  }
+  for (auto& will : std::exchange(core.held_wills, {})) core.wills.push_back(std::move(will));
+  if (has_work(core) || !core.wills.empty()) core.poller.wake();
+}
+
+void Broker::publish(std::string_view topic, std::string_view payload, std::uint8_t qos,
+                     bool retained) {
+  Core& core = *state_;
+  TopicEntry* entry = topic_entry(core, topic);
+  TG_ASSERT(entry != nullptr && qos <= 2);
+  const MessageFields message{entry->topic, payload, {}, qos};
+  if (retained) retain(core, message);
+  deliver(core, *entry, message);
+  if (!core.in_round && has_work(core)) core.poller.wake();
+}
+
+BrokerStats Broker::stats() const { return stats_of(*state_); }
+
+}  // namespace tg::broker

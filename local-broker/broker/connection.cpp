@@ -1,0 +1,104 @@
+#include "local-broker/broker/connection.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "local-broker/broker/core.h"
+#include "local-broker/mqtt/encode.h"
+
+namespace tg::broker {
+namespace {
+
+// More than this is sent at once instead of at the end of the round.
+constexpr std::size_t kFlushEarly = 64 * 1024;
+
+void mark_dirty(Core& core, Connection& connection) {
+  if (connection.in_dirty || connection.blocked) return;
+  connection.in_dirty = true;
+  core.dirty.push_back(&connection);
+}
+
+void forget(std::vector<Connection*>& list, const Connection& connection) {
+  std::erase(list, &connection);
+}
+
+}  // namespace
+
+char* reserve(Core& core, Connection& connection, std::size_t count) {
+  if (connection.out.size() >= kFlushEarly && !connection.blocked) flush(core, connection);
+  mark_dirty(core, connection);
+  return connection.out.extend(count, core.pool);
+}
+
+void write(Core& core, Connection& connection, std::string_view bytes) {
+  std::memcpy(reserve(core, connection, bytes.size()), bytes.data(), bytes.size());
+}
+
+void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id) {
+  const auto bytes = mqtt::encode_ack(type, packet_id);
+  write(core, connection, {bytes.data(), bytes.size()});
+}
+
+void flush(Core& core, Connection& connection) {
+  if (connection.closing) return;
+  while (connection.out.size() > 0) {
+    const std::size_t wanted = connection.out.size();
+    const IoResult sent = connection.channel.send(connection.out.view());
+    if (sent.state == IoState::kClosed) {
+      close(core, connection, "the connection broke");
+      return;
+    }
+    core.counts.bytes_out += sent.bytes;
+    connection.out.consume(sent.bytes, core.pool);
+    connection.blocked = sent.bytes < wanted;
+    if (connection.blocked) return;
+  }
+}
+
+void close(Core& core, Connection& connection, std::string_view reason) {
+  if (connection.closing) return;
+  connection.closing = true;
+  core.ended.push_back(&connection);
+  Session* session = connection.session;
+  if (session == nullptr) return;
+  if (connection.will) owe_will(core, connection);
+  core.hooks.on_disconnected(session->client, reason);
+  if (core.peer_log.allow(core.now_ms)) {
+    log::info(kLog, "{} disconnected: {}", session->client.client_id, reason);
+  }
+  connection.session = nullptr;
+  leave_session(core, *session);
+}
+
+void close_for(Core& core, Connection& connection, mqtt::Fault fault) {
+  core.faults[static_cast<std::size_t>(fault)].add();
+  const std::string_view name = mqtt::fault_name(fault);
+  if (core.peer_log.allow(core.now_ms)) {
+    const Session* session = connection.session;
+    log::warning(kLog,
+                 "closing the connection of {}: malformed packet ({}); {} lines about "
+                 "peers were left out",
+                 session != nullptr ? session->client.client_id
+                                    : (connection.peer ? peer_text(*connection.peer) : "a peer"),
+                 name, core.peer_log.take_suppressed());
+  }
+  close(core, connection, name);
+}
+
+void reap(Core& core) {
+  for (std::size_t i = 0; i < core.ended.size(); ++i) {
+    Connection& connection = *core.ended[i];
+    // The answer that explains the end (CONNACK with a refusal) or what was owed.
+    if (connection.out.size() > 0 && !connection.blocked) {
+      static_cast<void>(connection.channel.send(connection.out.view()));
+    }
+    connection.out.clear(core.pool);
+    if (connection.in_ready) forget(core.ready, connection);
+    if (connection.in_dirty) forget(core.dirty, connection);
+    core.tail_bytes -= connection.tail.size();
+    core.connections.erase(slot_of(connection));
+  }
+  core.ended.clear();
+}
+
+}  // namespace tg::broker

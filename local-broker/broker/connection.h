@@ -1,0 +1,108 @@
+// One connected peer: its byte stream, what was received of an unfinished packet, what is still to
+// be sent. Small: thousands of them are idle.
+//
+// Life: accepted → CONNECT (authenticating, perhaps for a while) → established → closing → freed at
+// the end of the round. From `closing` on it has no session and nothing may be written to it.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "local-broker/broker/hooks.h"
+#include "local-broker/broker/message.h"
+#include "local-broker/broker/output_buffer.h"
+#include "local-broker/broker/timer_wheel.h"
+#include "local-broker/broker/transport/channel.h"
+#include "local-broker/mqtt/packet.h"
+
+namespace tg::broker {
+
+struct Core;
+struct Session;
+
+// What an epoll event points at.
+struct Pollable {
+  explicit Pollable(bool listener) : is_listener(listener) {}
+  const bool is_listener;
+};
+
+struct Will {
+  MessageRef message;
+  bool retain = false;
+};
+
+// Why a connection is not read. Its keep-alive is suspended meanwhile.
+enum Pause : std::uint8_t {
+  kAuthenticating = 1,  // its CONNECT waits for an answer
+  kHeld = 2,            // its next publish found no room
+  kWindowFull = 4,      // it is owed as many acknowledgements as it may be
+};
+
+// A CONNECT that waits for its answer.
+struct PendingConnect {
+  ClientInfo client;
+  std::string body;
+};
+
+struct Connection : Pollable {
+  Connection() : Pollable(false), timer(TimerKind::kConnection, this) {}
+
+  Channel channel;
+  OutputBuffer out;
+  std::string tail;  // received and not yet handled
+  Session* session = nullptr;
+  std::unique_ptr<Will> will;
+  std::unique_ptr<PendingConnect> pending;
+  std::unique_ptr<sockaddr_storage> peer;  // until CONNECT
+  Timer timer;                             // CONNECT deadline, keep-alive, refusal
+  std::uint64_t id = 0;                    // serial << 24 | slot
+  std::int64_t last_received_ms = 0;
+  std::int64_t refused_until_ms = 0;  // 0 = nothing was refused
+  std::uint32_t listener = 0;
+  std::uint16_t keep_alive_s = 0;
+  mqtt::Version version = mqtt::Version::k311;
+  std::uint8_t paused = 0;  // bits of Pause
+  bool readable = false;    // the socket may hold more
+  bool peer_ended = false;  // the end of input has been announced
+  bool blocked = false;     // the socket took no more output
+  bool resumed = false;     // the tail is to be looked at again
+  bool in_ready = false;
+  bool in_dirty = false;
+  bool closing = false;
+};
+
+inline constexpr unsigned kConnectionSlotBits = 24;
+[[nodiscard]] inline std::uint32_t slot_of(const Connection& connection) {
+  return static_cast<std::uint32_t>(connection.id & ((1U << kConnectionSlotBits) - 1));
+}
+
+// connection.cpp
+// Appends to the output; it leaves at the end of the round, or now when much has gathered.
+void write(Core& core, Connection& connection, std::string_view bytes);
+// Room at the end of the output, to be filled before anything else is written.
+char* reserve(Core& core, Connection& connection, std::size_t count);
+void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id);
+// Sends what the socket takes.
+void flush(Core& core, Connection& connection);
+// Ends the connection; its session loses it at once, the rest follows at the end of the round.
+void close(Core& core, Connection& connection, std::string_view reason);
+// The peer broke the protocol: counted by reason, logged, closed.
+void close_for(Core& core, Connection& connection, mqtt::Fault fault);
+// Frees what close() has ended.
+void reap(Core& core);
+
+// receive.cpp
+// Reads and handles input, once; what is left makes the connection ready for the next round.
+void service(Core& core, Connection& connection);
+void pause(Connection& connection, Pause reason);
+void resume(Core& core, Connection& connection, Pause reason);
+
+// keep_alive.cpp
+void arm_timer(Core& core, Connection& connection);
+void on_timer(Core& core, Connection& connection);
+
+}  // namespace tg::broker

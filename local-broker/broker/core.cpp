@@ -1,0 +1,72 @@
+#include "local-broker/broker/core.h"
+
+namespace tg::broker {
+
+const log::Component kLog{"broker"};
+
+namespace {
+
+// A share of a round behind a short tail (receive.cpp), with room to spare.
+constexpr std::size_t kReceiveBuffer = 256 * 1024;
+
+struct Named {
+  const char* name;
+  const char* help;
+};
+
+// In the order of the fields of Counts.
+constexpr Named kCounters[] = {
+    {"tidegate_broker_received_total", "Publishes from clients"},
+    {"tidegate_broker_delivered_total", "Publishes to clients"},
+    {"tidegate_broker_dropped_total", "Messages dropped at a limit of a queue"},
+    {"tidegate_broker_denied_total", "Publishes and subscriptions not authorised or too deep"},
+    {"tidegate_broker_refused_total", "Publishes refused and not acknowledged"},
+    {"tidegate_broker_received_bytes_total", "Bytes from clients"},
+    {"tidegate_broker_sent_bytes_total", "Bytes to clients"},
+    {"tidegate_broker_connected_total", "Clients that were accepted"},
+    {"tidegate_broker_turned_away_total", "Connections closed for want of room"},
+    {"tidegate_broker_wills_total", "Wills published"},
+    {"tidegate_broker_sessions_expired_total", "Persistent sessions that expired"},
+};
+constexpr Named kGauges[] = {
+    {"tidegate_broker_connections", "Open connections"},
+    {"tidegate_broker_sessions", "Sessions, of clients that are away too"},
+    {"tidegate_broker_subscriptions", "Subscriptions"},
+    {"tidegate_broker_retained_messages", "Retained messages"},
+    {"tidegate_broker_memory_bytes", "Queues, buffers and the retained set"},
+};
+
+}  // namespace
+
+Core::Core(BrokerOptions broker_options, Hooks& broker_hooks, const Clock& broker_clock,
+           Metrics& metrics)
+    : options(broker_options),
+      hooks(broker_hooks),
+      clock(broker_clock),
+      started_ms(clock.mono_ms()),
+      now_ms(started_ms),
+      wheel(started_ms),
+      retained(options.max_retained_bytes),
+      next_sys_ms(started_ms),
+      random(std::random_device{}()),
+      receive_buffer(kReceiveBuffer) {
+  static_assert(std::size(kCounters) == std::tuple_size_v<decltype(reports)>);
+  static_assert(std::size(kGauges) == std::tuple_size_v<decltype(gauges)>);
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    reports[i].counter = metrics.counter(kCounters[i].name, kCounters[i].help);
+  }
+  for (std::size_t i = 0; i < gauges.size(); ++i) {
+    gauges[i] = metrics.gauge(kGauges[i].name, kGauges[i].help);
+  }
+  for (std::size_t i = 1; i < faults.size(); ++i) {
+    const auto reason = std::string(mqtt::fault_name(static_cast<mqtt::Fault>(i)));
+    faults[i] = metrics.counter("tidegate_broker_malformed_total",
+                                "Connections closed for what they sent", {{"reason", reason}});
+  }
+}
+
+Core::~Core() {
+  connections.for_each([this](Connection& connection) { connection.out.clear(pool); });
+}
+
+}  // namespace tg::broker

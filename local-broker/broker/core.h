@@ -1,0 +1,168 @@
+// What the parts of the broker share. The parts are functions over it, one file per packet or
+// event; broker.cpp is the way in from outside.
+//
+// Thread: the loop's. A round is: events → input → timers → wills → output → ends. Connections are
+// freed at the end of a round only, sessions between packets only, so neither goes away under a
+// delivery.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "daemon/base/log.h"
+#include "local-broker/broker/broker.h"
+#include "local-broker/broker/connection.h"
+#include "local-broker/broker/retained.h"
+#include "local-broker/broker/session.h"
+#include "local-broker/broker/slot_table.h"
+#include "local-broker/broker/subscriptions.h"
+#include "local-broker/broker/topic_cache.h"
+#include "local-broker/broker/transport/listener.h"
+#include "local-broker/broker/transport/poller.h"
+#include "local-broker/mqtt/decode.h"
+
+namespace tg::broker {
+
+extern const log::Component kLog;
+
+struct ListenerSlot : Pollable {
+  explicit ListenerSlot(Listener opened) : Pollable(true), listener(std::move(opened)) {}
+  Listener listener;
+  bool readable = false;
+  std::int64_t retry_at_ms = 0;  // out of descriptors until then
+};
+
+// A will on its way: its connection has ended.
+struct OwedWill {
+  ClientInfo client;
+  Will will;
+};
+
+// Since the start. Plain numbers on the hot path; report_counts() carries them to the metrics.
+struct Counts {
+  std::uint64_t received = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t denied = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  std::uint64_t connected = 0;
+  std::uint64_t turned_away = 0;
+  std::uint64_t wills = 0;
+  std::uint64_t expired = 0;
+};
+
+struct Report {
+  Counter counter;
+  std::uint64_t reported = 0;
+};
+
+struct Core {
+  Core(BrokerOptions broker_options, Hooks& broker_hooks, const Clock& broker_clock,
+       Metrics& metrics);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // Constant after construction.
+  const BrokerOptions options;
+  Hooks& hooks;
+  const Clock& clock;
+  const std::int64_t started_ms;
+
+  std::int64_t now_ms;  // of this round
+  bool in_round = false;
+  std::uint64_t last_serial = 0;
+
+  Poller poller;
+  TimerWheel wheel;  // outlives the timers in sessions and connections
+  BufferPool pool;
+  std::vector<std::unique_ptr<ListenerSlot>> listeners;
+  SlotTable<Connection> connections;
+  Sessions sessions;
+  Subscriptions subscriptions;
+  TopicCache topics;
+  Retained retained;
+
+  std::vector<Connection*> ready;  // have input that no event will announce
+  std::vector<Connection*> dirty;  // have output to send
+  std::vector<Connection*> ended;
+  std::vector<std::uint64_t> held;     // connection ids that wait for resume_held()
+  std::vector<std::uint32_t> orphans;  // slots of clean sessions without a connection
+  std::deque<OwedWill> wills;
+  std::deque<OwedWill> held_wills;
+
+  std::size_t queued_bytes = 0;  // of all sessions
+  std::size_t tail_bytes = 0;    // of all connections
+  Counts counts;
+  std::array<Report, 11> reports;
+  std::array<Counter, mqtt::kFaultCount> faults;
+  std::array<Gauge, 5> gauges;
+  log::Limit peer_log{20, 10'000};   // lines that a peer can cause
+  log::Limit limit_log{10, 10'000};  // limits that were reached
+  std::int64_t next_second_ms = 0;
+  std::int64_t next_sys_ms = 0;
+  std::mt19937_64 random;
+
+  // Scratch, reused so that a packet costs no allocation.
+  std::vector<char> receive_buffer;
+  std::array<std::string, 3> encoded;  // one per QoS, of the message being delivered
+  std::string packet;
+  std::vector<mqtt::FilterRequest> filters;
+  std::vector<std::uint8_t> codes;
+};
+
+[[nodiscard]] inline std::size_t memory_of(const Core& core) {
+  return core.queued_bytes + core.tail_bytes + core.pool.in_use();
+}
+
+// handle_*.cpp. False: the packet could not be taken and is to be offered again after a pause.
+void handle_connect(Core& core, Connection& connection, const mqtt::Frame& frame);
+[[nodiscard]] bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame);
+void handle_ack(Core& core, Connection& connection, const mqtt::Frame& frame);
+void handle_subscribe(Core& core, Connection& connection, const mqtt::Frame& frame);
+void handle_unsubscribe(Core& core, Connection& connection, const mqtt::Frame& frame);
+void handle_disconnect(Core& core, Connection& connection, const mqtt::Frame& frame);
+
+// acknowledge.cpp
+void acknowledge(Core& core, Connection& connection, mqtt::PacketType type,
+                 std::uint16_t packet_id);
+void complete_token(Core& core, AckToken token);
+
+// deliver.cpp
+// The entry of a valid topic, its targets current; null when the topic is not valid.
+TopicEntry* topic_entry(Core& core, std::string_view topic);
+void deliver(Core& core, TopicEntry& topic, const MessageFields& message);
+// Into the retained set, or out of it when the payload is empty.
+void retain(Core& core, const MessageFields& message);
+void redeliver(Core& core, Connection& connection);
+// Moves what the window and the output have room for from the session's queue.
+void pump(Core& core, Connection& connection);
+void replay_retained(Core& core, Session& session, std::string_view filter, std::uint8_t qos);
+
+// will.cpp
+void owe_will(Core& core, Connection& connection);
+void publish_wills(Core& core);
+
+// session_end.cpp
+// The connection has left the session.
+void leave_session(Core& core, Session& session);
+void end_session(Core& core, Session& session);
+void end_orphans(Core& core);
+void expire_session(Core& core, Session& session);
+
+// accept.cpp
+void accept_all(Core& core, ListenerSlot& slot);
+
+// sys_topics.cpp
+// Counters and gauges every second, $SYS topics every sys_interval_s.
+void report(Core& core);
+BrokerStats stats_of(const Core& core);
+
+}  // namespace tg::broker

@@ -1,0 +1,162 @@
+// Input: bytes from the socket, cut into packets and handed to their handlers.
+//
+// Packets are handled where they were received. Only an unfinished one is copied, in front of the
+// next read when it is short, else it gathers in the connection.
+#include <cstring>
+#include <utility>
+
+#include "local-broker/broker/core.h"
+#include "local-broker/mqtt/encode.h"
+
+namespace tg::broker {
+namespace {
+
+using mqtt::Fault;
+using mqtt::PacketType;
+
+constexpr std::size_t kShortTail = 4 * 1024;
+// Fairness: one connection's share of a round. While publishes are held, less is taken in.
+constexpr std::size_t kShare = 64 * 1024;
+constexpr std::size_t kShareUnderPressure = 8 * 1024;
+
+void handle_pingreq(Core& core, Connection& connection, const mqtt::Frame& frame) {
+  if (const Fault fault = mqtt::decode_empty(frame); fault != Fault::kNone) {
+    close_for(core, connection, fault);
+    return;
+  }
+  write(core, connection, mqtt::kPingrespBytes);
+}
+
+// False: the same packet again, after a pause.
+bool dispatch(Core& core, Connection& connection, const mqtt::Frame& frame) {
+  if (connection.session == nullptr && frame.type != PacketType::kConnect) {
+    close_for(core, connection, Fault::kUnexpected);  // [MQTT-3.1.0-1]
+    return true;
+  }
+  switch (frame.type) {
+    case PacketType::kPublish:
+      return handle_publish(core, connection, frame);
+    case PacketType::kPuback:
+    case PacketType::kPubrec:
+    case PacketType::kPubrel:
+    case PacketType::kPubcomp:
+      handle_ack(core, connection, frame);
+      return true;
+    case PacketType::kPingreq:
+      handle_pingreq(core, connection, frame);
+      return true;
+    case PacketType::kSubscribe:
+      handle_subscribe(core, connection, frame);
+      return true;
+    case PacketType::kUnsubscribe:
+      handle_unsubscribe(core, connection, frame);
+      return true;
+    case PacketType::kConnect:
+      handle_connect(core, connection, frame);
+      return true;
+    case PacketType::kDisconnect:
+      handle_disconnect(core, connection, frame);
+      return true;
+    case PacketType::kConnack:
+    case PacketType::kSuback:
+    case PacketType::kUnsuback:
+    case PacketType::kPingresp:
+    case PacketType::kAuth:
+      break;
+  }
+  close_for(core, connection, Fault::kUnexpected);
+  return true;
+}
+
+// Returns the bytes that have been dealt with.
+std::size_t parse(Core& core, Connection& connection, std::string_view bytes) {
+  std::size_t used = 0;
+  while (!connection.closing && connection.paused == 0) {
+    mqtt::Frame frame;
+    Fault fault = Fault::kNone;
+    const auto state =
+        mqtt::split_frame(bytes.substr(used), core.options.max_packet_size, frame, fault);
+    if (state == mqtt::FrameState::kPartial) break;
+    if (state == mqtt::FrameState::kMalformed) {
+      close_for(core, connection, fault);
+      break;
+    }
+    if (!dispatch(core, connection, frame)) break;
+    used += frame.size;
+  }
+  return used;
+}
+
+void set_tail(Core& core, Connection& connection, std::string tail) {
+  core.tail_bytes += tail.size();
+  core.tail_bytes -= connection.tail.size();
+  connection.tail = std::move(tail);
+}
+
+void parse_tail(Core& core, Connection& connection) {
+  const std::size_t used = parse(core, connection, connection.tail);
+  if (used == 0) return;
+  set_tail(core, connection, connection.tail.substr(used));
+}
+
+void receive(Core& core, Connection& connection) {
+  const std::size_t share = core.held.empty() ? kShare : kShareUnderPressure;
+  char* buffer = core.receive_buffer.data();
+  const bool in_place = connection.tail.size() <= kShortTail;
+  const std::size_t before = in_place ? connection.tail.size() : 0;
+  std::memcpy(buffer, connection.tail.data(), before);
+  const IoResult got = connection.channel.receive({buffer + before, share});
+  if (got.state == IoState::kClosed) {
+    close(core, connection, "closed by the peer");
+    return;
+  }
+  if (got.bytes < share && !connection.peer_ended) connection.readable = false;
+  if (got.state == IoState::kBlocked) {
+    connection.readable = false;
+    return;
+  }
+  connection.last_received_ms = core.now_ms;
+  core.counts.bytes_in += got.bytes;
+  if (!in_place) {
+    connection.tail.append(buffer, got.bytes);
+    core.tail_bytes += got.bytes;
+    parse_tail(core, connection);
+    return;
+  }
+  const std::string_view bytes(buffer, before + got.bytes);
+  const std::size_t used = parse(core, connection, bytes);
+  if (used < bytes.size() || before > 0) {
+    set_tail(core, connection, std::string(bytes.substr(used)));
+  }
+}
+
+void make_ready(Core& core, Connection& connection) {
+  if (connection.in_ready) return;
+  connection.in_ready = true;
+  core.ready.push_back(&connection);
+}
+
+}  // namespace
+
+void service(Core& core, Connection& connection) {
+  if (connection.closing) return;
+  if (std::exchange(connection.resumed, false)) parse_tail(core, connection);
+  if (connection.paused != 0 || connection.closing || !connection.readable) return;
+  receive(core, connection);
+  if (connection.readable && connection.paused == 0 && !connection.closing) {
+    make_ready(core, connection);
+  }
+}
+
+void pause(Connection& connection, Pause reason) { connection.paused |= reason; }
+
+void resume(Core& core, Connection& connection, Pause reason) {
+  if ((connection.paused & reason) == 0) return;
+  connection.paused = static_cast<std::uint8_t>(connection.paused & ~reason);
+  if (connection.paused != 0) return;
+  connection.last_received_ms = core.now_ms;
+  connection.resumed = true;
+  make_ready(core, connection);
+}
+
+}  // namespace tg::broker

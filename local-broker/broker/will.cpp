@@ -1,0 +1,56 @@
+// Wills: published when a connection ends without DISCONNECT [MQTT-3.1.2-8]. They pass through the
+// hook like any publish; one that finds no room waits for resume_held().
+#include <utility>
+
+#include "local-broker/broker/core.h"
+
+namespace tg::broker {
+namespace {
+
+constexpr std::size_t kMaxHeldWills = 10'000;
+
+// False: no room.
+bool publish_will(Core& core, const OwedWill& owed) {
+  const MessageFields message = owed.will.message->fields();
+  TopicEntry* topic = topic_entry(core, message.topic);
+  if (topic == nullptr || message.topic.starts_with("$SYS/") ||
+      !core.hooks.authorise(owed.client, Access::kPublish, message.topic)) {
+    ++core.counts.denied;
+    return true;
+  }
+  const Intake intake =
+      core.hooks.on_publish({owed.client, message.topic, message.payload, message.properties,
+                             message.qos, owed.will.retain, true},
+                            make_token(Sessions::kMax - 1, 0));
+  if (intake == Intake::kHold) return false;
+  if (intake == Intake::kRefuse) {
+    ++core.counts.refused;
+    return true;
+  }
+  ++core.counts.wills;
+  if (owed.will.retain) retain(core, message);
+  deliver(core, *topic, message);
+  return true;
+}
+
+}  // namespace
+
+void owe_will(Core& core, Connection& connection) {
+  core.wills.push_back({connection.session->client, std::move(*connection.will)});
+  connection.will.reset();
+}
+
+void publish_wills(Core& core) {
+  while (!core.wills.empty()) {
+    OwedWill owed = std::move(core.wills.front());
+    core.wills.pop_front();
+    if (publish_will(core, owed)) continue;
+    if (core.held_wills.size() >= kMaxHeldWills) {
+      ++core.counts.dropped;
+      continue;
+    }
+    core.held_wills.push_back(std::move(owed));
+  }
+}
+
+}  // namespace tg::broker

@@ -1,0 +1,135 @@
+// A link, a stream and a clock that do only what the test says.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/metrics.h"
+#include "daemon/base/timers.h"
+#include "daemon/cloud/link.h"
+#include "daemon/uplink/source.h"
+
+namespace tg::uplink {
+
+class FakeLink final : public cloud::Link {
+ public:
+  void set_events(cloud::LinkEvents to) override { events = std::move(to); }
+  cloud::Generation open(cloud::LinkOptions options) override {
+    opened.push_back(options);
+    is_open = true;
+    return ++generation;
+  }
+  bool publish(cloud::OutgoingPublish publish) override {
+    if (refusals > 0) {
+      --refusals;
+      return false;
+    }
+    sent.push_back(std::move(publish));
+    return true;
+  }
+  void close() override { ++closes; }
+
+  // What the cloud does.
+  void connect(std::uint16_t receive_maximum = 65535) {
+    events.on_connected(generation, {false, receive_maximum});
+  }
+  void down(const std::string& reason = "gone") { events.on_down(generation, reason); }
+  void closed() {
+    is_open = false;
+    events.on_closed(generation);
+  }
+  void lose() {
+    down();
+    closed();
+  }
+  void ack(std::uint64_t id) { events.on_acked(generation, id); }
+  // Acknowledges the publish that was sent as the n-th of all.
+  void ack_nth(std::size_t n) { ack(sent.at(n).id); }
+
+  cloud::LinkEvents events;
+  std::vector<cloud::LinkOptions> opened;
+  std::vector<cloud::OutgoingPublish> sent;
+  cloud::Generation generation = 0;
+  bool is_open = false;
+  int closes = 0;
+  int refusals = 0;  // publishes that find the queue full
+};
+
+// A stream in memory. Reads are answered by answer(), as the reader thread does: later.
+class FakeSource final : public Source {
+ public:
+  explicit FakeSource(store::StreamId id = 0) : id_(id) {}
+
+  [[nodiscard]] store::StreamId stream_id() const override { return id_; }
+  [[nodiscard]] const std::string& epoch() const override { return epoch_; }
+  [[nodiscard]] store::Seq next() const override { return first + payloads.size(); }
+  [[nodiscard]] store::Seq position() const override { return cursor; }
+  void advance(store::Seq to) override { cursor = to; }
+  void read(store::Seq from, std::size_t, Done done) override {
+    reads.emplace_back(from, std::move(done));
+  }
+
+  void append(const std::string& payload) { payloads.push_back(payload); }
+  void append_count(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) append(std::to_string(next()));
+  }
+  // The oldest go by retention.
+  void evict(std::size_t count) {
+    payloads.erase(payloads.begin(), payloads.begin() + static_cast<std::ptrdiff_t>(count));
+    first += count;
+  }
+  // Answers every read there is, and those that come of it.
+  void answer() {
+    while (!reads.empty()) {
+      auto [from, done] = std::move(reads.front());
+      reads.pop_front();
+      done(chunk(from));
+    }
+  }
+
+  std::deque<std::pair<store::Seq, Done>> reads;
+  std::deque<std::string> payloads;
+  store::Seq first = 1;
+  store::Seq cursor = 1;
+  std::size_t chunk_records = 1000;
+
+ private:
+  [[nodiscard]] store::Chunk chunk(store::Seq from) const {
+    store::Chunk chunk;
+    chunk.asked = from;
+    chunk.first = std::max(from, first);
+    if (chunk.first > from) chunk.gap_reason = "max_size";
+    const std::size_t end = std::min(next() - first, chunk.first - first + chunk_records);
+    for (std::size_t i = chunk.first - first; i < end; ++i) chunk.segments.push_back(payloads[i]);
+    for (const std::string& payload : chunk.segments) {
+      store::Record record;
+      record.topic = "dt/a/t";
+      record.publisher = "a";
+      record.payload = payload;
+      chunk.records.push_back(record);
+    }
+    return chunk;
+  }
+
+  const store::StreamId id_;
+  const std::string epoch_ = "0011223344556677";
+};
+
+// Clock and timers that move together.
+struct FakeTime {
+  FakeClock clock;
+  FakeTimers timers;
+  void advance_ms(std::int64_t ms) {
+    for (; ms > 0; --ms) {
+      clock.advance_ms(1);
+      timers.advance_ms(1);
+    }
+  }
+};
+
+}  // namespace tg::uplink

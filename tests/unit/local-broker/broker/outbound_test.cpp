@@ -1,0 +1,69 @@
+#include "local-broker/broker/outbound.h"
+
+#include <catch2/catch.hpp>
+
+using tg::broker::MessageRef;
+using tg::broker::Outbound;
+
+namespace {
+
+MessageRef message() { return MessageRef::make({"topic", "payload", {}, 1}); }
+
+}  // namespace
+
+TEST_CASE("Acknowledgements in any order empty the window") {
+  Outbound outbound;
+  const auto a = outbound.start(message(), 1, false);
+  const auto b = outbound.start(message(), 1, false);
+  const auto c = outbound.start(message(), 1, false);
+  CHECK(outbound.on_puback(b));
+  CHECK_FALSE(outbound.on_puback(b));
+  CHECK(outbound.in_flight() == 3);
+  CHECK(outbound.on_puback(a));
+  CHECK(outbound.in_flight() == 1);
+  CHECK(outbound.on_puback(c));
+  CHECK(outbound.in_flight() == 0);
+  CHECK_FALSE(outbound.on_puback(c));
+}
+
+TEST_CASE("QoS 2 takes PUBREC, then PUBCOMP") {
+  Outbound outbound;
+  const auto id = outbound.start(message(), 2, false);
+  CHECK_FALSE(outbound.on_puback(id));
+  CHECK_FALSE(outbound.on_pubcomp(id));
+  CHECK(outbound.on_pubrec(id));
+  CHECK(outbound.on_pubrec(id));
+  CHECK(outbound.on_pubcomp(id));
+  CHECK(outbound.in_flight() == 0);
+}
+
+TEST_CASE("Packet ids wrap past zero and stay distinct") {
+  Outbound outbound;
+  outbound.start(message(), 1, false);
+  REQUIRE(outbound.on_puback(1));
+  for (int i = 2; i <= 0xFFFE; ++i) {
+    outbound.on_puback(outbound.start({}, 1, false));
+  }
+  const auto last = outbound.start(message(), 1, false);
+  const auto first = outbound.start(message(), 1, false);
+  CHECK(last == 0xFFFF);
+  CHECK(first == 1);
+  CHECK(outbound.on_puback(first));
+  CHECK(outbound.on_puback(last));
+  CHECK(outbound.in_flight() == 0);
+  CHECK_FALSE(outbound.on_puback(0));
+}
+
+TEST_CASE("Replays do not count against the queue's bytes") {
+  Outbound outbound;
+  outbound.push({message(), 0, true, true});
+  CHECK(outbound.replaying() == 1);
+  CHECK(outbound.queued_bytes() == 0);
+  outbound.push({message(), 1, false, false});
+  CHECK(outbound.queued_bytes() > 0);
+  outbound.pop_front();
+  CHECK(outbound.replaying() == 0);
+  outbound.pop_front();
+  CHECK(outbound.queued_bytes() == 0);
+  CHECK_FALSE(outbound.has_queued());
+}
