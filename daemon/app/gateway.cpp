@@ -79,6 +79,7 @@ class Gateway::State {
   Phase phase_ = Phase::kStarting;
 
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<plugin_host::PluginHost> plugins_;
   std::optional<pipeline::Router> router_;
   std::optional<Wiring> wiring_;
   std::optional<broker::Broker> broker_;
@@ -150,7 +151,14 @@ Result<void> Gateway::State::start_broker() {
   return {};
 }
 
-Result<void> Gateway::State::start_plugins() { return {}; }
+Result<void> Gateway::State::start_plugins() {
+  auto host = plugin_host::PluginHost::load(processor_options(config_), config_.plugin_paths,
+                                            *store_, clock_, loop_, loop_.post(), metrics_);
+  if (!host) return tl::unexpected(host.error());
+  plugins_ = std::move(*host);
+  plugins_->start();
+  return {};
+}
 
 Result<void> Gateway::State::start_uplink() {
   if (!config_.cloud) return {};
@@ -178,6 +186,7 @@ Result<void> Gateway::State::start_admin() {
 }
 
 void Gateway::State::on_advanced(store::StreamId stream) {
+  if (plugins_) plugins_->on_advanced(stream);
   if (uplink_) uplink_->on_advanced(stream);
 }
 
@@ -198,6 +207,7 @@ StatusParts Gateway::State::parts() const {
   parts.store = store_.get();
   parts.broker = broker_ ? &*broker_ : nullptr;
   parts.uplink = uplink_ ? &*uplink_ : nullptr;
+  parts.plugins = plugins_.get();
   return parts;
 }
 
@@ -239,7 +249,9 @@ void Gateway::State::stop() {
   });
 }
 
-void Gateway::State::stop_plugins() { stop_uplink(); }
+void Gateway::State::stop_plugins() {
+  plugins_->stop([this] { stop_uplink(); });
+}
 
 void Gateway::State::stop_uplink() {
   if (!uplink_) return finish();

@@ -111,4 +111,18 @@ Result<uplink::UplinkOptions> uplink_options(const config::Config& config) {
   return options;
 }
 
+std::vector<plugin_host::ProcessorOptions> processor_options(const config::Config& config) {
+  std::vector<plugin_host::ProcessorOptions> all;
+  for (const auto& processor : config.processors) {
+    plugin_host::ProcessorOptions options;
+    options.name = processor.name;
+    options.plugin = processor.plugin;
+    options.input = processor.input;
+    options.output = processor.output;
+    options.config_json = processor.config_json;
+    all.push_back(std::move(options));
+  }
+  return all;
+}
+
 }  // namespace tg::app

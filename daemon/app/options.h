@@ -5,6 +5,7 @@
 
 #include "daemon/config/config.h"
 #include "daemon/pipeline/router.h"
+#include "daemon/plugin_host/host.h"
 #include "daemon/store/store.h"
 #include "daemon/uplink/uplink.h"
 #include "local-broker/broker/broker.h"
@@ -17,5 +18,8 @@ namespace tg::app {
                                                   const store::Store& store);
 // The endpoints of the configuration that this version can use; at least one, else an error.
 [[nodiscard]] Result<uplink::UplinkOptions> uplink_options(const config::Config& config);
+
+[[nodiscard]] std::vector<plugin_host::ProcessorOptions> processor_options(
+    const config::Config& config);
 
 }  // namespace tg::app

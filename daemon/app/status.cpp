@@ -111,6 +111,24 @@ void add_uplink(ordered_json& status, const StatusParts& parts) {
   }
 }
 
+ordered_json processors_json(const plugin_host::PluginHost* plugins) {
+  ordered_json all = ordered_json::array();
+  if (plugins == nullptr) return all;
+  for (const auto& item : plugins->status()) {
+    all.push_back({{"name", item.name},
+                   {"plugin", item.plugin},
+                   {"version", item.version},
+                   {"state", item.state},
+                   {"position", item.position},
+                   {"backlog", item.backlog},
+                   {"records_in", item.records_in},
+                   {"records_out", item.records_out},
+                   {"errors", item.errors},
+                   {"last_error", item.last_error}});
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string status_json(const StatusParts& parts) {
@@ -129,6 +147,7 @@ std::string status_json(const StatusParts& parts) {
   status["streams"] = streams_json(parts);
   status["readers"] = readers_json(*parts.store);
   add_uplink(status, parts);
+  status["processors"] = processors_json(parts.plugins);
   return status.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 

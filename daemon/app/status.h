@@ -9,6 +9,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/metrics.h"
 #include "daemon/config/config.h"
+#include "daemon/plugin_host/host.h"
 #include "daemon/store/store.h"
 #include "daemon/uplink/uplink.h"
 #include "local-broker/broker/broker.h"
@@ -26,6 +27,7 @@ struct StatusParts {
   const store::Store* store = nullptr;
   const broker::Broker* broker = nullptr;
   const uplink::Uplink* uplink = nullptr;
+  const plugin_host::PluginHost* plugins = nullptr;
 };
 
 [[nodiscard]] std::string status_json(const StatusParts& parts);

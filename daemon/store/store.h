@@ -82,7 +82,7 @@ enum class Health : std::uint8_t {
 // A run of records with consecutive sequence numbers, owned.
 struct Chunk {
   Seq first = 0;
-  std::vector<Record> records;        // views into `segments`
+  std::vector<Record> records;       // views into `segments`
   std::deque<std::string> segments;  // raw bytes; not to be touched (a deque does not move them)
   // Records from `asked` up to first-1 are gone (evicted or damaged) when first > asked.
   Seq asked = 0;
@@ -160,7 +160,7 @@ class Store {
   [[nodiscard]] std::vector<ReaderStatus> readers() const;  // detached ones included
   [[nodiscard]] Health health() const;
   [[nodiscard]] const std::string& health_reason() const;  // empty when kOk
-  [[nodiscard]] const std::string& epoch() const;  // 16 hex digits
+  [[nodiscard]] const std::string& epoch() const;          // 16 hex digits
   [[nodiscard]] std::uint64_t pending_bytes() const;
   // Called by the watchdog: looks whether the store thread is stuck (kStalled).
   void check_progress();

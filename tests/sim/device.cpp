@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxOutbox = 10'000;
 constexpr std::size_t kWindow = 64;
-constexpr std::size_t kMaxUnsent = 64 * 1024;  // QoS 0 is not sampled beyond
+constexpr std::size_t kMaxUnsent = std::size_t{64} * 1024;  // QoS 0 is not sampled beyond
 constexpr std::uint16_t kKeepAliveS = 30;
 constexpr std::int64_t kPingAfterUs = 10'000'000;
 constexpr std::int64_t kAnswerUs = 5'000'000;
@@ -119,7 +119,7 @@ void Device::on_event(std::uint32_t events, std::int64_t now_us) {
 }
 
 void Device::receive(std::int64_t now_us) {
-  char buffer[64 * 1024];
+  char buffer[65536];
   const ssize_t got = ::recv(socket_.get(), buffer, sizeof buffer, 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) return lose(now_us);

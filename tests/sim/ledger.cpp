@@ -13,7 +13,7 @@
 namespace tg::sim {
 namespace {
 
-constexpr std::size_t kFlushAt = 256 * 1024;
+constexpr std::size_t kFlushAt = std::size_t{256} * 1024;
 
 template <class... Args>
 void line(LedgerFile& file, fmt::format_string<Args...> format, Args&&... args) {

@@ -390,7 +390,8 @@ def compile_preload(env, source):
 
 
 def main(test):
-    check(TIDEGATED.exists(), f'{TIDEGATED} is not built (TIDEGATE_BUILD names the build folder)')
+    if not TIDEGATED.exists():
+        sys.exit(f'FAILED: {TIDEGATED} is not built (TIDEGATE_BUILD names the build folder)')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the clean-up runs
     folder = Path(tempfile.mkdtemp(prefix='tidegate-'))
     folder.chmod(0o755)

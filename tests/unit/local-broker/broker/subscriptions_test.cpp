@@ -88,7 +88,8 @@ TEST_CASE("The tree agrees with a plain list through many changes") {
   const auto any_path = [&](std::size_t kinds) {
     std::string path = levels[random() % kinds];
     for (auto more = random() % 3; more > 0 && !path.ends_with('#'); --more) {
-      path += std::string("/") + levels[random() % kinds];
+      path += '/';
+      path += levels[random() % kinds];
     }
     return path;
   };

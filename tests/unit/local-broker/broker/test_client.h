@@ -145,8 +145,6 @@ class Client {
   Packet next();
   [[nodiscard]] bool is_closed();
   void drop();  // without DISCONNECT
-  // Refuses to take more than a little: a slow consumer.
-  void shrink_receive_buffer();
 
   // CONNECT, and the CONNACK's two bytes as session present << 8 | code; -1 = none.
   int connect(const std::string& id, const ConnectOptions& options = {});
@@ -261,11 +259,6 @@ inline bool Client::is_closed() {
 inline void Client::drop() {
   fd_.reset();
   fixture_.run();
-}
-
-inline void Client::shrink_receive_buffer() {
-  const int size = 4096;
-  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
 inline int Client::connect(const std::string& id, const ConnectOptions& options) {

@@ -91,7 +91,7 @@ TEST_CASE("CONNECT yields all its fields") {
 
 TEST_CASE("MQIsdp level 3 is version 3.1") {
   Connect connect;
-  REQUIRE(decode_connect("\0\6MQIsdp\3\2\0\0\0\1a"s, connect) == Fault::kNone);
+  REQUIRE(decode_connect("\0\6MQIsdp\3\2\0\0\0\1a"sv, connect) == Fault::kNone);
   CHECK(connect.version == Version::k31);
   CHECK(connect.client_id == "a");
 }

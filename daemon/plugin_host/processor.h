@@ -1,0 +1,119 @@
+// One processor: reads its stream through a cursor, gives records to its worker, and puts what
+// comes back into the store: outputs, state and position in one handler of the loop, hence one
+// transaction.
+//
+// Order: one batch in the worker at a time; its transaction may still be committing while the next
+//   batch is worked on.
+// No room: when the output stream takes nothing, the transaction waits and no batch follows.
+// Failure: a call that fails is undone: the instance is made anew from the committed state and the
+//   batch comes once more; failing again, it is passed over, counted and logged.
+// Timers: run on the time of the stream: while records wait, time stands at the last record
+// handled.
+//
+// Thread: the loop's. Owner: PluginHost.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/metrics.h"
+#include "daemon/base/timers.h"
+#include "daemon/plugin_host/worker.h"
+#include "daemon/store/store.h"
+
+namespace tg::plugin_host {
+
+struct ProcessorOptions {
+  std::string name;
+  std::string plugin;
+  std::string input;   // stream
+  std::string output;  // stream
+  std::string config_json;
+  std::int64_t stop_ms = 5000;
+};
+
+struct ProcessorStatus {
+  std::string name;
+  std::string plugin;
+  std::string version;
+  std::string state;  // starting | running | waiting | failed | stopped
+  store::Seq position = 1;
+  std::uint64_t backlog = 0;
+  std::uint64_t records_in = 0;
+  std::uint64_t records_out = 0;
+  std::uint64_t errors = 0;  // failed calls and records passed over
+  std::string last_error;
+};
+
+class Processor {
+ public:
+  // The store, clock and timers outlive the processor; so does the plugin's table.
+  Processor(ProcessorOptions options, const tidegate_plugin* plugin, store::Store& store,
+            const Clock& clock, Timers& timers, Post post, Metrics& metrics);
+  ~Processor();
+  Processor(const Processor&) = delete;
+  Processor& operator=(const Processor&) = delete;
+
+  void start();
+  void on_advanced();
+  // No further batch; done runs once what is in hand has been put into the store, or stop_ms later.
+  void stop(Task done);
+  [[nodiscard]] const std::string& input() const { return options_.input; }
+  [[nodiscard]] ProcessorStatus status() const;
+
+ private:
+  enum class Phase : std::uint8_t { kStarting, kRunning, kWaiting, kFailed, kStopped };
+
+  void restore();
+  void restored(Result<Transaction> made);
+  // Gives the worker its next job, if it has none.
+  void pump();
+  void read();
+  void handle(std::shared_ptr<const store::Chunk> chunk);
+  void handled(Transaction done);
+  void fire_timer(std::int64_t now_ms);
+  // True when the transaction is in the store's open group.
+  bool apply(const Transaction& done);
+  void retry_apply(Transaction done);
+  void failed_call();
+  void pass_over();
+  void note_error(std::string text);
+  void end_stop();
+  // Drops answers that come after the end.
+  template <class F>
+  auto guarded(F call);
+
+  const ProcessorOptions options_;
+  const tidegate_plugin* const plugin_;
+  store::Store& store_;
+  const Clock& clock_;
+  Timers& timers_;
+  const store::StreamId input_;
+  const store::StreamId output_;
+  const store::ReaderId reader_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
+  Phase phase_ = Phase::kStarting;
+  bool busy_ = false;   // a read or a job is under way
+  bool again_ = false;  // the chunk in hand comes for the second time
+  bool stopping_ = false;
+  std::shared_ptr<const store::Chunk> chunk_;
+  store::Seq position_ = 1;     // behind what has been put into the store
+  std::int64_t stream_ms_ = 0;  // time of the last record handled
+  std::int64_t timer_ms_ = 0;   // what the plugin asked for; 0 = none
+  TimerId wake_ = 0;
+  Task stopped_;
+  std::string last_error_;
+  Counter in_;
+  Counter out_;
+  Counter errors_;
+  Counter dropped_;
+
+  Worker worker_;
+};
+
+}  // namespace tg::plugin_host
