@@ -204,12 +204,21 @@ void Broker::publish(std::string_view topic, std::string_view payload, std::uint
                      bool retained) {
   Core& core = *state_;
   TopicEntry* entry = topic_entry(core, topic);
-  TG_ASSERT(entry != nullptr && qos <= 2);
+  TG_ASSERT(qos <= 2);
+  if (entry == nullptr) {
+    ++core.counts.dropped;
+    if (core.limit_log.allow(core.now_ms)) {
+      log::warning(kLog, "a message of the gateway's own was dropped: its topic is not valid");
+    }
+    return;
+  }
   const MessageFields message{entry->topic, payload, {}, qos};
   if (retained) retain(core, message);
   deliver(core, *entry, message);
   if (!core.in_round && has_work(core)) core.poller.wake();
 }
+
+void Broker::access_changed() { state_->subscriptions.invalidate(); }
 
 BrokerStats Broker::stats() const { return stats_of(*state_); }
 

@@ -4,8 +4,7 @@
 //   poll_fd() becomes readable when poll() has something to do, so it nests in any other loop;
 //   tidegate-broker calls poll() with a timeout and needs no other loop.
 // Order: messages of one publisher on one topic keep their order towards each subscriber; PUBACK
-// and
-//   PUBREC leave a connection in the order in which their publishes came in.
+//   and PUBREC leave a connection in the order in which their publishes came in.
 // Limits: BrokerOptions; each one that is reached is counted and logged (rate-limited).
 #pragma once
 
@@ -81,8 +80,11 @@ class Broker {
   // There is room again: offer held publishes anew.
   void resume_held();
   // A message of the gateway's own (a plugin's output, $SYS): to subscribers and the retained set.
-  // It does not pass through the hooks.
+  // It does not pass through the hooks. One with an invalid topic is dropped, counted and logged.
   void publish(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain);
+
+  // What Hooks::authorise answers has changed: ask anew who may receive what.
+  void access_changed();
 
   [[nodiscard]] BrokerStats stats() const;
 

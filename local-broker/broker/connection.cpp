@@ -94,6 +94,7 @@ void reap(Core& core) {
     }
     connection.out.clear(core.pool);
     if (connection.in_ready) forget(core.ready, connection);
+    if ((connection.paused & kHeld) != 0) std::erase(core.held, connection.id);
     if (connection.in_dirty) forget(core.dirty, connection);
     core.tail_bytes -= connection.tail.size();
     core.connections.erase(slot_of(connection));

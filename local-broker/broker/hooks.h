@@ -58,12 +58,14 @@ class Hooks {
  public:
   virtual ~Hooks() = default;
 
-  // The answer may be given during the call or later, once, on the loop.
+  // The answer may be given during the call or later, once, on the loop, while the broker lives.
   virtual void authenticate(const ConnectRequest& request,
                             std::function<void(ConnectAnswer)> answer) {
     (void)request;
     answer(ConnectAnswer::kAccept);
   }
+  // kPublish is asked for each publish and will, kSubscribe for each filter. kReceive is asked once
+  // for a client and topic and remembered until subscriptions change or Broker::access_changed().
   virtual bool authorise(const ClientInfo& client, Access access, std::string_view topic) {
     (void)client, (void)access, (void)topic;
     return true;

@@ -24,7 +24,7 @@ import traceback
 from pathlib import Path
 
 from device import Device, Fleet  # noqa: F401 (for the tests)
-from ledger import Arrival, Ledger  # noqa: F401
+from ledger import Arrival, Ledger, quantile  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get('TIDEGATE_BUILD', ROOT / 'build-test'))

@@ -72,8 +72,8 @@ class SyncedOnly:
             if entry.op == b'S':
                 covered[entry.path] = max(entry.offset, covered.get(entry.path, 0))
         share = random.choice([0.0, 0.5, 1.0])
-        kept = [entry if entry.at < covered.get(entry.path, 0) else left_by_chance(entry, share)
-                for entry in entries]
+        kept = [entry if entry.at < covered.get(synced_by(entry), 0)
+                else left_by_chance(entry, share) for entry in entries]
         self._lay(self._replay(filter(None, kept)))
         return sum(1 for entry in kept if entry is None)
 
@@ -116,8 +116,8 @@ class SyncedOnly:
         return files
 
     def _lay(self, files):
-        for path in self._paths(self.folder):
-            (self.folder / path).unlink()
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
         for path, content in files.items():
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / path).write_bytes(content)
@@ -126,6 +126,11 @@ class SyncedOnly:
     def _paths(folder):
         return [str(path.relative_to(folder)) for path in folder.rglob('*')
                 if path.is_file() and not path.name.endswith('-shm')]
+
+
+def synced_by(entry):
+    """The path whose sync makes this change last: of an unlink or a rename, its folder."""
+    return os.path.dirname(entry.path) if entry.op in (b'U', b'R') else entry.path
 
 
 def change(content, entry):

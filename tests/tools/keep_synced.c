@@ -50,10 +50,12 @@ __attribute__((constructor)) static void begin(void) {
   if (log_fd < 0) die("cannot open the log");
 }
 
-// The path's place below the root, or NULL when it is not tracked.
+// The path's place below the root ("" for the root itself), or NULL when it is not tracked.
 static const char* tracked(const char* path) {
   const size_t length = root ? strlen(root) : 0;
-  if (log_fd < 0 || strncmp(path, root, length) != 0 || path[length] != '/') return NULL;
+  if (log_fd < 0 || strncmp(path, root, length) != 0) return NULL;
+  if (path[length] == '\0') return path + length;
+  if (path[length] != '/') return NULL;
   const size_t rest = strlen(path + length + 1);
   if (rest >= 4 && strcmp(path + length + 1 + rest - 4, "-shm") == 0) return NULL;
   return path + length + 1;
@@ -80,7 +82,7 @@ static void note(char op, const char* path, uint64_t offset, uint64_t length, co
 
 static int opened(int fd, const char* path, int flags) {
   const char* place = tracked(path);
-  if (fd < 0 || !place || (flags & O_DIRECTORY)) return fd;
+  if (fd < 0 || !place) return fd;
   if (fd >= kMaxFds) die("too many open files");
   if (flags & O_TRUNC) note('T', place, 0, 0, NULL, 0);
   if (flags & O_CREAT) note('A', place, 0, 0, NULL, 0);

@@ -4,9 +4,9 @@
  *
  *     const tidegate_plugin *tidegate_plugin_entry(void);
  *
- * It returns a table that lives as long as the library. Both tables, the plugin's and the host's, are
- * append-only: they begin with their size, later versions add members at the end, and whoever reads a
- * member first looks whether the other's size reaches it. A different abi_major is refused.
+ * It returns a table that lives as long as the library. Both tables, the plugin's and the host's,
+ * are append-only: they begin with their size, later versions add members at the end, and whoever
+ * reads a member first looks whether the other's size reaches it. A different abi_major is refused.
  *
  * Threads     All functions of one instance are called on one thread, one at a time. Two instances
  *             have two threads. The host's log() may be called from any thread, the rest of its
@@ -15,10 +15,9 @@
  *             the other allocated. No C++ type and no exception crosses this interface.
  * Transaction Each call of process(), timer() and drain() is one transaction: all it emitted, all
  *             state it changed, and its read position are committed together or not at all. After a
- *             crash the records of an uncommitted call come again, and the state is that of the last
- *             committed one: for stream outputs and state the effect is exactly once.
- * Times       Milliseconds since 1970 UTC as the gateway's clock stood; `synced` tells whether it was
- *             synchronised then.
+ *             crash the records of an uncommitted call come again, and the state is that of the
+ * last committed one: for stream outputs and state the effect is exactly once. Times Milliseconds
+ * since 1970 UTC as the gateway's clock stood; `synced` tells whether it was synchronised then.
  */
 #ifndef TIDEGATE_PLUGIN_H
 #define TIDEGATE_PLUGIN_H
@@ -46,13 +45,13 @@ typedef struct tidegate_slice {
 } tidegate_slice;
 
 typedef struct tidegate_record {
-  uint32_t size;             /* of this struct, as the host knows it */
-  uint32_t qos;              /* 0, 1, 2 */
-  uint64_t seq;              /* in its stream; 0 for what a plugin emits */
-  int64_t time_ms;           /* received */
-  uint32_t synced;           /* 1 = the clock was synchronised at time_ms */
-  uint32_t retain;           /* 1 = published with the retain flag */
-  tidegate_slice publisher;  /* thing, else client id */
+  uint32_t size;            /* of this struct, as the host knows it */
+  uint32_t qos;             /* 0, 1, 2 */
+  uint64_t seq;             /* in its stream; 0 for what a plugin emits */
+  int64_t time_ms;          /* received */
+  uint32_t synced;          /* 1 = the clock was synchronised at time_ms */
+  uint32_t retain;          /* 1 = published with the retain flag */
+  tidegate_slice publisher; /* thing, else client id */
   tidegate_slice topic;
   tidegate_slice payload;
 } tidegate_record;
@@ -78,8 +77,8 @@ typedef enum tidegate_level {
   TIDEGATE_DEBUG = 3,
 } tidegate_level;
 
-typedef struct tidegate_host tidegate_host;     /* one per instance */
-typedef void tidegate_instance;                 /* the plugin's own */
+typedef struct tidegate_host tidegate_host; /* one per instance */
+typedef void tidegate_instance;             /* the plugin's own */
 
 /* What the host offers. `self` is always the first argument. */
 struct tidegate_host {
@@ -94,12 +93,13 @@ struct tidegate_host {
   /* Writes a record to the instance's output. time_ms 0 = now. Copies what it is given.
    * At most 100,000 records and 16 MiB per transaction, then TIDEGATE_WOULD_BLOCK. */
   tidegate_status (*emit)(void *self, const tidegate_record *record);
-  /* Key-value state, committed with the transaction. An empty value deletes. At most 64 KiB a value,
-   * 1 KiB a key (else TIDEGATE_REJECTED). */
+  /* Key-value state, committed with the transaction. An empty value deletes. At most 64 KiB a
+   * value, 1 KiB a key (else TIDEGATE_REJECTED). */
   tidegate_status (*state_put)(void *self, tidegate_slice key, tidegate_slice value);
   /* Calls `each` for every key. Within create() only: that is where an instance restores itself. */
   tidegate_status (*state_each)(void *self, void *context,
-                                void (*each)(void *context, tidegate_slice key, tidegate_slice value));
+                                void (*each)(void *context, tidegate_slice key,
+                                             tidegate_slice value));
   /* The next call of timer() is at about this time; 0 = none. One timer an instance. */
   void (*set_timer)(void *self, int64_t time_ms);
   /* The gateway's clock. *synced may be NULL. */
@@ -123,13 +123,13 @@ typedef struct tidegate_plugin {
   const char *version;       /* of the plugin */
   const char *config_schema; /* JSON Schema of `config`, or NULL */
 
-  /* Makes an instance. `config` is JSON text. On failure it returns NULL after it has written the reason
-   * into `error` (at most error_size bytes with the final zero). */
+  /* Makes an instance. `config` is JSON text. On failure it returns NULL after it has written the
+   * reason into `error` (at most error_size bytes with the final zero). */
   tidegate_instance *(*create)(const tidegate_host *host, tidegate_slice config, char *error,
                                size_t error_size);
-  /* Records in order. verdicts[i] is TIDEGATE_PASS unless the plugin sets it. Not TIDEGATE_OK: nothing
-   * of the call is committed and the batch comes again once; failing again, it is passed over, counted
-   * and logged. */
+  /* Records in order. verdicts[i] is TIDEGATE_PASS unless the plugin sets it. Not TIDEGATE_OK:
+   * nothing of the call is committed and the batch comes again once; failing again, it is passed
+   * over, counted and logged. */
   tidegate_status (*process)(tidegate_instance *instance, const tidegate_record *records,
                              size_t count, uint32_t *verdicts);
   /* The time of set_timer() has come. May be NULL. */

@@ -274,6 +274,11 @@ TEST_CASE("Denied subscriptions fail alone, denied publishes go nowhere") {
   a.publish("closed", "x");
   a.publish("other", "y");
   CHECK(a.drain() == "other=y");
+  f.hooks.denied_topic = "other";
+  f.broker->access_changed();
+  a.publish("closed", "x");
+  a.publish("other", "y");
+  CHECK(a.drain() == "closed=x");
 }
 
 TEST_CASE("Limits of subscriptions, of levels and of shared filters are answered with 0x80") {
@@ -303,4 +308,6 @@ TEST_CASE("The gateway's own messages reach subscribers and not the hooks") {
   CHECK(got.qos == 1);
   CHECK(f.broker->stats().retained == 1);
   CHECK(f.hooks.offered.empty());
+  f.broker->publish("a/#", "x", 0, false);
+  CHECK(f.broker->stats().dropped == 1);
 }
