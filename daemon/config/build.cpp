@@ -123,9 +123,10 @@ class Builder {
 
   void read_broker(Config& config) {
     const Section broker = root_.below("broker");
+    const std::size_t errors_before = errors_.size();
     for (const auto& item : broker.items("listeners")) read_listener(item, config);
     if (!broker.has("listeners")) config.listeners.push_back({"default", "127.0.0.1:1883", true});
-    if (config.listeners.empty()) {
+    if (config.listeners.empty() && errors_.size() == errors_before) {
       add(broker.place(), "broker.listeners",
           "none of these listeners can be served by this version; one plain ADDRESS:PORT is "
           "needed");

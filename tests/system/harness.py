@@ -57,13 +57,14 @@ def expect_equal(found, wanted, what):
 
 
 def wait_for(condition, timeout, what, interval=0.05):
-    """Waits until condition() is true; what it returned."""
+    """Waits until condition() is true; what it returned. `what` is a text or makes one."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
-        check(time.monotonic() < end, f'not within {timeout} s: {what}')
+        if time.monotonic() >= end:
+            raise Failure(f'not within {timeout} s: {what() if callable(what) else what}')
         time.sleep(interval)
 
 

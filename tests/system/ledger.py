@@ -49,6 +49,7 @@ class Ledger:
         self.device_inversions = 0
         self.stream_inversions = 0
         self.key_conflicts = 0
+        self.epochs = set()
         self._keys = {}
         self._last_number = {}
         self._last_seq = {}
@@ -81,6 +82,7 @@ class Ledger:
             return
         self._keys[row.key] = message
         stream, epoch, seq = row.key
+        self.epochs.add(epoch)
         if seq < self._last_seq.get((stream, epoch), 0):
             self.stream_inversions += 1
         self._last_seq[(stream, epoch)] = max(seq, self._last_seq.get((stream, epoch), 0))
@@ -107,12 +109,14 @@ class Ledger:
             time.sleep(0.1)
 
     def assert_clean(self):
-        """Order and keys; losses are wait_complete()'s."""
+        """Order, keys, and one store all the time; losses are wait_complete()'s."""
         self.update()
         troubles = {name: getattr(self, name) for name in
                     ('device_inversions', 'stream_inversions', 'key_conflicts')}
         if any(troubles.values()):
             raise AssertionError(f'order of first arrivals: {troubles}')
+        if len(self.epochs) > 1:
+            raise AssertionError(f'the store was made anew: epochs {self.epochs}')
 
     def report(self):
         acked = sum(fleet.acked() for fleet in self.fleets)

@@ -35,9 +35,7 @@ BUILDS = {
     'build-test': ['--buildtype=debugoptimized', '-Dwerror=true'],
     'build-asan': ['--buildtype=debug', '-Doptimization=1', '-Db_sanitize=address,undefined'],
     'build-tsan': ['--buildtype=debug', '-Doptimization=1', '-Db_sanitize=thread'],
-    'build-fuzz': ['--buildtype=debugoptimized', '-Dfuzz=true', '-Dtests=false',
-                   '-Db_sanitize=address,undefined', '-Db_lundef=false',
-                   '-Dcpp_args=-fsanitize=fuzzer-no-link'],
+    'build-fuzz': ['--buildtype=debugoptimized', '-Dfuzz=true', '-Dtests=false'],
 }
 UNIT_BUILDS = {'unit': 'build-test', 'unit-asan': 'build-asan', 'unit-tsan': 'build-tsan'}
 
@@ -187,14 +185,19 @@ class Runner:
 
     def fuzz(self):
         sources = [source.stem for source in (ROOT / 'tests/fuzz').rglob('*.cpp')]
-        if not any(self.wants(f'fuzz/{stem}') for stem in sources) or not self.build('build-fuzz'):
+        if not any(self.wants(f'fuzz/{stem}') for stem in sources) or \
+                not self.configure('build-fuzz'):
             return
-        seconds = 300 if self.long else 20
         targets = {}
         for target in self.introspect('build-fuzz', 'targets'):
-            if target['type'] == 'executable' and '/tests/fuzz/' in target['defined_in']:
-                targets[f"fuzz/{target['name']}"] = target['filename'][0]
-        targets = {name: path for name, path in targets.items() if self.wants(name)}
+            name = f"fuzz/{target['name'].replace('-', '_')}"
+            if target['type'] == 'executable' and '/tests/fuzz/' in target['defined_in'] and \
+                    self.wants(name):
+                targets[name] = Path(target['filename'][0])
+        if not self.build('build-fuzz', [str(path.relative_to(ROOT / 'build-fuzz'))
+                                         for path in targets.values()]):
+            return
+        seconds = 300 if self.long else 20
         with ThreadPoolExecutor(JOBS) as pool:
             results = pool.map(lambda path: run_fuzzer(path, seconds), targets.values())
             for name, (code, output, took) in zip(targets, results, strict=True):
@@ -287,17 +290,14 @@ def run_catch(path):
 
 
 def run_fuzzer(path, seconds):
-    target = Path(path)
-    corpus = ROOT / 'build-fuzz/corpus' / target.name
+    corpus = ROOT / 'build-fuzz/corpus' / path.name
     crashes = ROOT / 'build-fuzz/crashes'
     corpus.mkdir(parents=True, exist_ok=True)
     crashes.mkdir(exist_ok=True)
-    seeds = ROOT / 'tests/fuzz/corpus' / target.name
-    argv = [str(target), f'-max_total_time={seconds}', '-timeout=10', '-rss_limit_mb=1024',
-            '-print_final_stats=1', f'-artifact_prefix={crashes}/{target.name}-', str(corpus)]
-    if seeds.is_dir():
-        argv.append(str(seeds))
-    return run(argv, seconds + 120, SANITIZER_ENV)
+    seeds = ROOT / 'tests/fuzz/corpus' / path.name.removesuffix('-fuzz')
+    argv = [str(path), f'-max_total_time={seconds}', '-timeout=10', '-rss_limit_mb=1024',
+            f'-artifact_prefix={crashes}/{path.name}-', str(corpus)]
+    return run(argv + ([str(seeds)] if seeds.is_dir() else []), seconds + 120, SANITIZER_ENV)
 
 
 def main():

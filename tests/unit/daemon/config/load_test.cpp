@@ -1,0 +1,349 @@
+#include "daemon/config/load.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "daemon/config/table.h"
+#include "daemon/config/units.h"
+
+namespace tg::config {
+namespace {
+
+using Catch::Matchers::Contains;
+
+class Folder {
+ public:
+  Folder() {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "tidegate-config-XXXXXX").string();
+    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+    path = pattern;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  std::filesystem::path write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories((path / name).parent_path());
+    std::ofstream(path / name) << text;
+    return path / name;
+  }
+  LoadResult load_text(const std::string& text) const { return load(write("t.yaml", text)); }
+
+  std::filesystem::path path;
+};
+
+std::string all(const std::vector<Problem>& problems) {
+  std::string text;
+  for (const auto& problem : problems) text += problem.text() + "\n";
+  return text;
+}
+
+// The text of the one error of a configuration.
+std::string error_of(const std::string& text) {
+  Folder folder;
+  const auto loaded = folder.load_text(text);
+  INFO(all(loaded.errors));
+  REQUIRE(loaded.errors.size() == 1);
+  CHECK_FALSE(loaded.config);
+  return loaded.errors[0].text();
+}
+
+const std::string kCloud =
+    "gateway: { id: g1 }\nstreams: { s: {} }\ncloud:\n  endpoints: [\"mqtt://127.0.0.1:1883\"]\n";
+
+}  // namespace
+
+TEST_CASE("an empty file gives a working gateway on loopback") {
+  Folder folder;
+  const auto loaded = folder.load_text("");
+  INFO(all(loaded.errors));
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->listeners.size() == 1);
+  CHECK(loaded.config->listeners[0].address == "127.0.0.1:1883");
+  CHECK_FALSE(loaded.config->gateway_id.empty());
+  CHECK(loaded.config->data_dir == "/var/lib/tidegate");
+  CHECK(loaded.config->limits.max_packet_size == 256 * 1024);
+  CHECK(loaded.config->limits.session_expiry_ms == 7LL * 86'400'000);
+  CHECK(loaded.config->store_pending == 32U << 20);
+  CHECK(loaded.config->admin_socket == "/run/tidegate/admin.sock");
+  CHECK(loaded.config->admin_http.empty());
+  CHECK_FALSE(loaded.config->cloud);
+}
+
+TEST_CASE("a stream, an export and the cloud have the documented defaults") {
+  Folder folder;
+  const auto loaded =
+      folder.load_text(kCloud + "exports: [ { name: e, stream: s, to: cloud, topic: t } ]\n");
+  INFO(all(loaded.errors));
+  REQUIRE(loaded.config);
+  const auto& stream = loaded.config->streams.at(0);
+  CHECK(stream.priority == 5);
+  CHECK(stream.commit_interval_ms == 20);
+  CHECK(stream.max_size == 1U << 30);
+  CHECK(stream.max_age_ms == 0);
+  CHECK(stream.when_full == "drop-oldest");
+  const auto& item = loaded.config->exports.at(0);
+  CHECK(item.format == "json");
+  CHECK(item.max_records == 500);
+  CHECK(item.max_bytes == 60 * 1024);
+  CHECK(item.max_age_ms == 5000);
+  const auto& cloud = *loaded.config->cloud;
+  CHECK(cloud.client_id == "g1");
+  CHECK(cloud.protocol == 4);
+  CHECK(cloud.window == 64);
+  CHECK(cloud.ack_timeout_ms == 30'000);
+  CHECK(cloud.keep_alive_ms == 60'000);
+  CHECK(cloud.backoff_min_ms == 1000);
+  CHECK(cloud.backoff_max_ms == 120'000);
+}
+
+TEST_CASE("an unknown key names its line, its path and the nearest known one") {
+  const auto text = error_of("gateway:\n  id: g\nstreams:\n  s:\n    max_sise: 1GiB\n");
+  CHECK_THAT(text, Contains("t.yaml:5: streams.s.max_sise: unknown key; did you mean max_size?"));
+}
+
+TEST_CASE("an unknown key far from all others lists what is known there") {
+  CHECK_THAT(error_of("admin: { colour: red }\n"), Contains("known here: socket, http"));
+}
+
+TEST_CASE("every error is told at once, in the order of the lines") {
+  Folder folder;
+  const auto loaded = folder.load_text(
+      "log: { level: loud }\nstreams:\n  s: { priority: 12 }\nroutes:\n"
+      "  - { name: r, from: \"dt/#\", to: nowhere }\nstore: { pending: lots }\n");
+  INFO(all(loaded.errors));
+  REQUIRE(loaded.errors.size() == 4);
+  CHECK_THAT(loaded.errors[0].text(), Contains(":1: log.level: \"loud\" is not one of: error"));
+  CHECK_THAT(loaded.errors[1].text(),
+             Contains(":3: streams.s.priority: \"12\" is not between 1 and 9"));
+  CHECK_THAT(loaded.errors[2].text(), Contains(":5: routes[0].to: there is no stream nowhere"));
+  CHECK_THAT(loaded.errors[3].text(), Contains(":6: store.pending: \"lots\" is not a size"));
+}
+
+TEST_CASE("a key that stands twice is an error") {
+  CHECK_THAT(error_of("log: { level: info }\nadmin: {}\nlog: { level: debug }\n"),
+             Contains(":3: log: this key stands here twice"));
+}
+
+TEST_CASE("text that is not YAML, and a file that is not there, are errors") {
+  CHECK_THAT(error_of("log: [unclosed\n"), Contains("not YAML"));
+  const auto loaded = load("/no/such/file.yaml");
+  REQUIRE(loaded.errors.size() == 1);
+  CHECK_THAT(loaded.errors[0].text(), Contains("/no/such/file.yaml"));
+}
+
+TEST_CASE("a value of the wrong shape is an error that says the right one") {
+  CHECK_THAT(error_of("streams: [a, b]\n"), Contains("streams: must be a map of keys, not a list"));
+  CHECK_THAT(error_of("log: { level: [a] }\n"), Contains("must be one value, not a list"));
+  CHECK_THAT(error_of("routes: { a: b }\n"), Contains("must be a list, not a map"));
+  CHECK_THAT(error_of("log: { level: }\n"), Contains("log.level: has no value"));
+  CHECK_THAT(error_of("store: { flash_saver: maybe }\n"), Contains("is not true or false"));
+}
+
+TEST_CASE("deep nesting and many aliases end in an error, not in a hang") {
+  std::string deep;
+  for (int i = 0; i < 200; ++i) deep += "[";
+  for (int i = 0; i < 200; ++i) deep += "]";
+  Folder folder;
+  CHECK_THAT(all(folder.load_text("log: " + deep + "\n").errors), Contains("levels"));
+  std::string bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n";
+  for (char c = 'b'; c < 'k'; ++c) {
+    const std::string before(1, static_cast<char>(c - 1));
+    bomb += std::string(1, c) + ": &" + c + " [";
+    for (int i = 0; i < 10; ++i) bomb += (i > 0 ? "," : "") + std::string("*") + before;
+    bomb += "]\n";
+  }
+  CHECK_THAT(all(folder.load_text(bomb).errors), Contains("20000 values"));
+}
+
+TEST_CASE("variables are expanded and unknown ones are errors") {
+  ::setenv("TIDEGATE_TEST_DIR", "/tmp/x", 1);
+  Folder folder;
+  const auto loaded = folder.load_text(
+      "gateway: { id: g7, data_dir: \"${env:TIDEGATE_TEST_DIR}/${gateway.id}\" }\n");
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->data_dir == "/tmp/x/g7");
+  CHECK_THAT(error_of("gateway: { data_dir: \"${env:TIDEGATE_NOT_SET}\" }\n"),
+             Contains("${env:TIDEGATE_NOT_SET}: there is no such variable"));
+  CHECK_THAT(error_of("gateway: { data_dir: \"${host}\" }\n"), Contains("${host} is not known"));
+}
+
+TEST_CASE("files of conf.d are merged: maps by key, lists by name") {
+  Folder folder;
+  folder.write("conf.d/10-more.yaml",
+               "streams: { s: { priority: 2 }, t: {} }\n"
+               "routes: [ { name: r, to: t }, { name: q, from: \"x/#\", to: s } ]\n");
+  const auto loaded = folder.load_text(
+      "streams: { s: { max_size: 1MiB } }\nroutes: [ { name: r, from: \"dt/#\", to: s } ]\n");
+  INFO(all(loaded.errors));
+  REQUIRE(loaded.config);
+  REQUIRE(loaded.config->streams.size() == 2);
+  CHECK(loaded.config->streams[0].priority == 2);
+  CHECK(loaded.config->streams[0].max_size == 1U << 20);
+  REQUIRE(loaded.config->routes.size() == 2);
+  CHECK(loaded.config->routes[0].to == "t");
+  CHECK(loaded.config->routes[0].from.at(0) == "dt/#");
+}
+
+TEST_CASE("routes: filters must be well-formed and no commands") {
+  const auto with = [](const std::string& filter) {
+    return "streams: { s: {} }\nroutes: [ { name: r, from: \"" + filter + "\", to: s } ]\n";
+  };
+  CHECK_THAT(error_of(with("dt/#/x")), Contains("is not a topic filter"));
+  CHECK_THAT(error_of(with("dt+")), Contains("is not a topic filter"));
+  CHECK_THAT(error_of(with("cmd/a/request")), Contains("command topic"));
+  CHECK_THAT(error_of(with("$SYS/#")), Contains("reserved topic"));
+  Folder folder;
+  CHECK(folder.load_text(with("$aws/events/#")).errors.empty());
+  const auto leading = folder.load_text(with("#"));
+  CHECK(leading.errors.empty());
+  CHECK_THAT(all(leading.warnings), Contains("matches neither"));
+}
+
+TEST_CASE("names that stand twice and names that do not exist are errors") {
+  CHECK_THAT(error_of("streams: { s: {} }\nroutes:\n  - { name: r, from: a, to: s }\n"
+                      "  - { name: r, from: b, to: s }\n"),
+             Contains(":4: routes: the name r stands here twice"));
+  CHECK_THAT(error_of(kCloud + "exports: [ { name: e, stream: z, to: cloud, topic: t } ]\n"),
+             Contains("there is no stream z; did you mean s?"));
+  CHECK_THAT(error_of(kCloud + "exports: [ { name: e, stream: s, to: azure, topic: t } ]\n"),
+             Contains("there is no uplink azure"));
+  CHECK_THAT(
+      error_of("streams: { s: {} }\nexports: [ { name: e, stream: s, to: cloud, topic: t } ]\n"),
+      Contains("no section cloud"));
+}
+
+TEST_CASE("isolation: thread must be written until there are plugin processes") {
+  const std::string head = "streams: { a: {}, b: {} }\nprocessors:\n  - { name: p, plugin: x, ";
+  CHECK_THAT(error_of(head + "input: a, output: b }\n"), Contains("isolation: thread"));
+  CHECK_THAT(error_of(head + "input: a, output: b, isolation: process }\n"),
+             Contains("isolation: thread"));
+  Folder folder;
+  const auto loaded = folder.load_text(
+      head +
+      "input: a, output: b, isolation: thread, config: { window: 30m, n: 5, x: [a, \"1\"] } }\n");
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->processors.at(0).config_json == R"({"window":"30m","n":5,"x":["a","1"]})");
+}
+
+TEST_CASE("a cycle of processors is an error") {
+  const std::string text =
+      "streams: { a: {}, b: {} }\nprocessors:\n"
+      "  - { name: p, plugin: x, isolation: thread, input: a, output: b }\n"
+      "  - { name: q, plugin: x, isolation: thread, input: b, output: a }\n";
+  Folder folder;
+  CHECK_THAT(all(folder.load_text(text).errors), Contains("a cycle"));
+}
+
+TEST_CASE("listeners: anonymous off loopback must be meant, what cannot be served is named") {
+  const auto with = [](const std::string& listener) {
+    return "broker: { listeners: [ { name: l, address: " + listener + " } ] }\n";
+  };
+  CHECK_THAT(error_of(with("\"0.0.0.0:1883\", anonymous: true")), Contains("allow_insecure"));
+  CHECK_THAT(error_of(with("\"127.0.0.1:1883\"")), Contains("write anonymous: true"));
+  CHECK_THAT(error_of(with("\"127.0.0.1:99999\", anonymous: true")), Contains("not ADDRESS:PORT"));
+  Folder folder;
+  CHECK(folder.load_text(with("\"0.0.0.0:1883\", anonymous: true, allow_insecure: true")).config);
+  CHECK_THAT(error_of(with("\"unix:/run/x.sock\"")), Contains("none of these listeners"));
+}
+
+TEST_CASE("the cloud section is checked as a whole") {
+  const auto with = [](const std::string& rest) {
+    return "gateway: { id: g }\ncloud:\n  endpoints: [\"mqtt://h:1883\"]\n" + rest;
+  };
+  CHECK_THAT(error_of("cloud: { endpoints: [\"mqtt://h\"] }\n"), Contains("gateway.id"));
+  CHECK_THAT(error_of("gateway: { id: g }\ncloud: { endpoints: [\"ftp://h\"] }\n"),
+             Contains("\"ftp://h\" is not mqtts://"));
+  CHECK_THAT(error_of(with("  ca: no-such.pem\n")), Contains("no-such.pem cannot be read"));
+  CHECK_THAT(error_of(with("  backoff: { min: 5m, max: 1s }\n")), Contains("min is larger"));
+  CHECK_THAT(error_of(with("  password: { file: no-such }\n")), Contains("no-such"));
+  CHECK_THAT(error_of(with("  window: 0\n")), Contains("between 1 and 500"));
+}
+
+TEST_CASE("a secret may come from a file") {
+  Folder folder;
+  folder.write("secret", "pass word\nsecond line\n");
+  const auto loaded = folder.load_text(kCloud + "  username: u\n  password: { file: secret }\n");
+  INFO(all(loaded.errors));
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->cloud->password == "pass word");
+}
+
+TEST_CASE("raw without a key is a warning, {topic} needs raw") {
+  Folder folder;
+  const auto raw = folder.load_text(
+      kCloud + "exports: [ { name: e, stream: s, to: cloud, topic: \"{topic}\", format: raw } ]\n");
+  CHECK(raw.config);
+  CHECK_THAT(all(raw.warnings), Contains("carries no key"));
+  CHECK_THAT(
+      error_of(kCloud + "exports: [ { name: e, stream: s, to: cloud, topic: \"{topic}\" } ]\n"),
+      Contains("needs format: raw"));
+}
+
+TEST_CASE("features that are not there yet are checked and named in one warning") {
+  Folder folder;
+  const auto loaded = folder.load_text(
+      "streams: { s: { compression: zstd } }\nshadows: { enabled: true }\nbroker: { persistence: "
+      "true }\n");
+  REQUIRE(loaded.config);
+  REQUIRE(loaded.warnings.size() == 1);
+  CHECK_THAT(loaded.warnings[0].text(),
+             Contains("streams.s.compression, shadows, broker.persistence"));
+  CHECK_THAT(error_of("streams: { s: { compression: rar } }\n"), Contains("none, zstd"));
+}
+
+TEST_CASE("the example file is right but for what this version lacks, and names every key") {
+  std::ifstream input(TIDEGATE_EXAMPLE);
+  REQUIRE(input);
+  const std::string text((std::istreambuf_iterator<char>(input)), {});
+  Folder folder;
+  for (const char* file : {"gateway.crt", "gateway.key", "AmazonRootCA1.pem", "server.crt",
+                           "server.key", "devices-ca.crt", "devices.crl"}) {
+    folder.write(std::string("pki/") + file, "x");
+  }
+  const auto loaded = folder.load_text(text);
+  INFO(all(loaded.errors));
+  CHECK(loaded.config);
+  for (const auto& key : keys()) {
+    const auto name = key.path.substr(key.path.rfind('.') + 1);
+    if (name == "*" || name.ends_with("[]")) continue;
+    INFO(key.path);
+    CHECK(text.find(name) != std::string::npos);
+  }
+}
+
+TEST_CASE("sizes, durations and percentages") {
+  CHECK(parse_size("0") == 0);
+  CHECK(parse_size("256KiB") == 262'144);
+  CHECK(parse_size("1GiB") == 1U << 30);
+  for (const char* wrong : {"", "KiB", "1kb", "1 KiB", "-1", "1.5MiB", "99999999999GiB"}) {
+    INFO(wrong);
+    CHECK_FALSE(parse_size(wrong));
+  }
+  CHECK(parse_duration_ms("100ms") == 100);
+  CHECK(parse_duration_ms("7d") == 604'800'000);
+  CHECK(parse_duration_ms("0") == 0);
+  for (const char* wrong : {"", "5", "5x", "m", "1h30m"}) CHECK_FALSE(parse_duration_ms(wrong));
+  CHECK(parse_percent("80%") == 80);
+  CHECK_FALSE(parse_percent("101%"));
+  CHECK(distance("max_sise", "max_size") == 1);
+  CHECK(distance("", "abc") == 3);
+}
+
+TEST_CASE("every default of the table passes its own check") {
+  for (const auto& key : keys()) {
+    if (key.standard.empty() || key.standard.starts_with('[')) continue;
+    INFO(key.path);
+    if (key.type == Type::kSize) CHECK(parse_size(key.standard));
+    if (key.type == Type::kDuration) CHECK(parse_duration_ms(key.standard));
+    if (key.type == Type::kInteger) CHECK(parse_integer(key.standard));
+    if (key.type == Type::kEnum) CHECK(key.values.find(key.standard) != std::string_view::npos);
+    CHECK_FALSE(key.help.empty());
+  }
+}
+
+}  // namespace tg::config
