@@ -1,0 +1,157 @@
+#include "daemon/plugin_host/processor.h"
+
+#include <string>
+#include <vector>
+
+#include "daemon/plugin_host/loader.h"
+#include "tests/unit/daemon/plugin_host/test_plugins.h"
+#include "tests/unit/daemon/store/test_loop.h"
+
+namespace tg::plugin_host {
+namespace {
+
+using Catch::Matchers::Contains;
+using store::OpenStore;
+using store::TempDir;
+using store::TestLoop;
+
+store::StoreOptions two_streams(const TempDir& dir) {
+  store::StoreOptions options;
+  options.directory = dir.path;
+  options.streams = {store::stream("in"), store::stream("out")};
+  options.readers = {{"in", "numbers", store::StartAt::kOldest}};
+  return options;
+}
+
+// A processor over a store, driven by the test's loop.
+struct Running {
+  Running(TestLoop& the_loop, OpenStore& the_store, std::string config = "{}")
+      : loop(the_loop),
+        store(the_store),
+        processor({"numbers", "numbering", "in", "out", std::move(config), 2000}, &table,
+                  *the_store, the_loop.clock, the_loop.timers, the_loop.post(), the_loop.metrics) {
+    processor.start();
+  }
+
+  void put(const std::string& payload) {
+    store.put(0, payload);
+    processor.on_advanced();
+  }
+  void wait_for_position(store::Seq position) {
+    loop.run_until([&] {
+      loop.advance_ms(10);
+      return store->position(0) >= position;
+    });
+    store.flush();
+  }
+
+  TestLoop& loop;
+  OpenStore& store;
+  tidegate_plugin table = numbering_table();
+  Processor processor;
+};
+
+}  // namespace
+
+TEST_CASE("a processor writes what its plugin emits, in order") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  for (const char* payload : {"a", "b", "drop", "c"}) running.put(payload);
+  running.wait_for_position(5);
+  CHECK(store.payloads(1, 1) == std::vector<std::string>{"a#1", "b#2", "c#3"});
+  CHECK(running.processor.status().records_in == 4);
+  CHECK(running.processor.status().records_out == 3);
+  CHECK(running.processor.status().backlog == 0);
+}
+
+TEST_CASE("outputs, state and position go on where they were after a restart") {
+  TempDir dir;
+  TestLoop loop;
+  {
+    OpenStore store(loop, two_streams(dir));
+    Running running(loop, store);
+    running.put("a");
+    running.wait_for_position(2);
+  }
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  running.put("b");
+  running.wait_for_position(3);
+  CHECK(store.payloads(1, 1) == std::vector<std::string>{"a#1", "b#2"});
+}
+
+TEST_CASE("a call that fails leaves nothing, and a batch that fails twice is passed over") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  running.put("a");
+  running.wait_for_position(2);
+  running.put("throw");
+  running.wait_for_position(3);
+  running.put("b");
+  running.wait_for_position(4);
+  CHECK(store.payloads(1, 1) == std::vector<std::string>{"a#1", "b#2"});
+  CHECK(running.processor.status().errors >= 3);
+  CHECK(running.processor.status().state == "running");
+}
+
+TEST_CASE("a plugin that refuses its configuration is failed, with its reason") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store, "{\"refuse\":1}");
+  loop.run_until([&] { return running.processor.status().state == "failed"; });
+  CHECK_THAT(running.processor.status().last_error, Contains("refused as told"));
+  CHECK(store->position(0) == 1);
+}
+
+TEST_CASE("a processor that is stopped takes no further batch") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  running.put("a");
+  running.wait_for_position(2);
+  bool stopped = false;
+  running.processor.stop([&stopped] { stopped = true; });
+  loop.run_until([&] {
+    loop.advance_ms(1);
+    return stopped;
+  });
+  CHECK(running.processor.status().state == "stopped");
+}
+
+TEST_CASE("a library that is not there names the files that were tried") {
+  const auto loaded = load_plugin("none", {"/no/where", "/else/where"});
+  REQUIRE_FALSE(loaded);
+  CHECK_THAT(loaded.error().message, Contains("/no/where/libtidegate_none.so"));
+  CHECK_THAT(loaded.error().message, Contains("/else/where/libtidegate_none.so"));
+  CHECK_FALSE(load_plugin("../evil", {"/tmp"}));
+}
+
+TEST_CASE("a table that does not fit is refused with what is wrong") {
+  tidegate_plugin table = numbering_table();
+  CHECK(check_table(&table, "x.so"));
+  CHECK_FALSE(check_table(nullptr, "x.so"));
+  SECTION("another major version") {
+    table.abi_major = 2;
+    CHECK_THAT(check_table(&table, "x.so").error().message, Contains("ABI 2.0"));
+  }
+  SECTION("a table that ends too early") {
+    table.size = 16;
+    CHECK_THAT(check_table(&table, "x.so").error().message, Contains("too small"));
+  }
+  SECTION("a kind that is not hosted") {
+    table.kind = TIDEGATE_SINK;
+    CHECK_THAT(check_table(&table, "x.so").error().message, Contains("not available yet"));
+  }
+  SECTION("no process function") {
+    table.process = nullptr;
+    CHECK_THAT(check_table(&table, "x.so").error().message, Contains("lacks"));
+  }
+}
+
+}  // namespace tg::plugin_host

@@ -1,0 +1,58 @@
+// Plugins for the tests, as tables in this program: no shared library needed.
+#pragma once
+
+#include <tidegate/plugin.hpp>
+
+#include <stdexcept>
+#include <string>
+
+namespace tg::plugin_host {
+
+// Emits each payload with a running number that it keeps in its state; a payload "fail" fails,
+// "throw" throws, "drop" is dropped.
+class Numbering : public tidegate::Processor {
+ public:
+  Numbering(tidegate::Host host, std::string_view config) : Processor(host) {
+    if (config.find("refuse") != std::string_view::npos)
+      throw std::runtime_error("refused as told");
+    host.each_state([this](std::string_view key, std::string_view value) {
+      if (key == "n") count_ = std::stoull(std::string(value));
+    });
+  }
+  void process(std::span<const tidegate_record> records,
+               std::span<std::uint32_t> verdicts) override {
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const std::string payload(tidegate::view(records[i].payload));
+      if (payload == "throw") throw std::runtime_error("as told");
+      if (payload == "drop") {
+        verdicts[i] = TIDEGATE_DROP;
+        continue;
+      }
+      ++count_;
+      host().emit("out", payload + "#" + std::to_string(count_));
+    }
+    host().put("n", std::to_string(count_));
+  }
+  void timer(std::int64_t) override { host().emit("out", "timer"); }
+
+ private:
+  unsigned long long count_ = 0;
+};
+
+inline tidegate_plugin numbering_table() {
+  using Table = tidegate::ProcessorTable<Numbering>;
+  return {sizeof(tidegate_plugin),
+          TIDEGATE_ABI_MAJOR,
+          TIDEGATE_ABI_MINOR,
+          TIDEGATE_PROCESSOR,
+          "numbering",
+          "1.0",
+          nullptr,
+          &Table::create,
+          &Table::process,
+          &Table::timer,
+          &Table::drain,
+          &Table::destroy};
+}
+
+}  // namespace tg::plugin_host
