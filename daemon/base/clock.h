@@ -3,6 +3,7 @@
 // Clock it was given, never the system, so that tests run on a FakeClock.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -31,8 +32,8 @@ class SystemClock final : public Clock {
   [[nodiscard]] std::int64_t mono_us() const override;
 
  private:
-  mutable std::int64_t quality_checked_ms_ = -1'000'000;
-  mutable ClockQuality quality_ = ClockQuality::kUnsynchronised;
+  mutable std::atomic<std::int64_t> quality_checked_ms_{-1'000'000};
+  mutable std::atomic<ClockQuality> quality_{ClockQuality::kUnsynchronised};
 };
 
 // /proc/sys/kernel/random/boot_id, or "unknown".
@@ -53,9 +54,9 @@ class FakeClock final : public Clock {
   void set_quality(ClockQuality quality) { quality_ = quality; }
 
  private:
-  std::int64_t wall_us_ = 1'700'000'000'000'000;
-  std::int64_t mono_us_ = 1'000'000;
-  ClockQuality quality_ = ClockQuality::kSynchronised;
+  std::atomic<std::int64_t> wall_us_{1'700'000'000'000'000};
+  std::atomic<std::int64_t> mono_us_{1'000'000};
+  std::atomic<ClockQuality> quality_{ClockQuality::kSynchronised};
 };
 
 }  // namespace tg
