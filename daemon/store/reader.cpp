@@ -95,7 +95,13 @@ Result<void> Reader::connect() {
 
 Result<Chunk> Reader::read_now(StreamId stream, Seq from, std::size_t max_bytes) {
   if (auto connected = connect(); !connected) return tl::unexpected(connected.error());
-  auto chunk = read_rows(stream, from, max_bytes);
+  // One snapshot for both queries: a merge that is committed between them would hide records.
+  auto chunk = [&]() -> Result<Chunk> {
+    if (auto begun = database_->exec("BEGIN"); !begun) return tl::unexpected(begun.error());
+    auto rows = read_rows(stream, from, max_bytes);
+    if (auto ended = database_->exec("COMMIT"); !ended) return tl::unexpected(ended.error());
+    return rows;
+  }();
   if (!chunk) {  // a fresh connection sees what a broken one may not
     statements_.clear();
     database_.reset();

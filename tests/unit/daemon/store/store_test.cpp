@@ -226,6 +226,35 @@ TEST_CASE("one-record commits are merged and keep their content and numbers") {
   CHECK(chunk.records.front().payload == expected[776]);
 }
 
+TEST_CASE("a reader that follows closely sees no gap while segments are merged under it") {
+  TempDir dir;
+  TestLoop loop;
+  auto options = one_stream(dir);
+  options.streams[0].commit_interval_ms = 0;
+  OpenStore store(loop, std::move(options));
+  constexpr Seq kLast = 3000;
+  Seq appended = 0;
+  Seq next = 1;
+  Seq gaps = 0;
+  bool reading = false;
+  while (next <= kLast) {
+    if (!reading) {
+      reading = true;
+      store->read(0, next, 1 << 16, [&](Result<Chunk> chunk) {
+        reading = false;
+        REQUIRE(chunk);
+        gaps += chunk->first - chunk->asked;
+        next = chunk->end();
+      });
+    }
+    if (appended < kLast && store->pending_bytes() == 0) appended = store.append(0, "t", "x");
+    const Seq before = next;
+    const auto pending = store->pending_bytes();
+    loop.run_until([&] { return !reading || next != before || store->pending_bytes() != pending; });
+  }
+  CHECK(gaps == 0);
+}
+
 TEST_CASE("a full stream drops its oldest records, counts them, and a reader sees the gap") {
   TempDir dir;
   TestLoop loop;
