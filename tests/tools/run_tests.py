@@ -27,7 +27,8 @@ TAIL_LINES = 60
 SANITIZER_ENV = {
     'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1',
     'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1',
-    'TSAN_OPTIONS': 'halt_on_error=0:second_deadlock_stack=1',
+    'TSAN_OPTIONS': 'halt_on_error=0:second_deadlock_stack=1:'
+                    f'suppressions={ROOT}/tests/tools/tsan.supp',
 }
 
 # Build folders; CONTRIBUTING.md has the same table.
