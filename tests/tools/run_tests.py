@@ -111,6 +111,8 @@ class Runner:
             else:
                 self.tally.fail(f'build/{folder} (configure)', output)
                 self.ready[folder] = False
+        else:  # a meson.build may have changed since: what is introspected must be of today
+            run(['ninja', '-C', folder, 'build.ninja'], 300, env)
         return self.ready[folder]
 
     def build(self, folder, targets=()):
