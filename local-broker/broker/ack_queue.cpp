@@ -4,17 +4,22 @@
 
 namespace tg::broker {
 
+void AckQueue::push(Owed owed) {
+  if (owed.type == mqtt::PacketType::kPuback) ++owed_pubacks_;
+  owed_.push_back(owed);
+}
+
 void AckQueue::push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id) {
   // The client has reused the id for something new: nobody asks for the old answer any more.
   std::erase_if(detached_, [=](const Detached& detached) {
     return detached.packet_id == packet_id && detached.type == type;
   });
-  owed_.push_back({serial, packet_id, type, false});
+  push({serial, packet_id, type});
 }
 
-void AckQueue::push_done(mqtt::PacketType type, std::uint16_t packet_id) {
+void AckQueue::push_done(mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason) {
   const std::uint64_t serial = owed_.empty() ? 0 : owed_.back().serial;
-  owed_.push_back({serial, packet_id, type, true});
+  push({serial, packet_id, type, true, reason});
 }
 
 bool AckQueue::complete(std::uint64_t serial) {
@@ -53,7 +58,7 @@ bool AckQueue::join(mqtt::PacketType type, std::uint16_t packet_id, std::uint64_
   for (Detached& detached : detached_) {
     if (detached.packet_id != packet_id || detached.type != type) continue;
     detached.joined = serial;
-    owed_.push_back({serial, packet_id, type, false});
+    push({serial, packet_id, type});
     return true;
   }
   return false;
@@ -69,6 +74,7 @@ void AckQueue::detach() {
   }
   for (Detached& detached : detached_) detached.joined = 0;
   owed_.clear();
+  owed_pubacks_ = 0;
 }
 
 bool AckQueue::holds_id(std::uint16_t packet_id) const {
@@ -80,9 +86,11 @@ void AckQueue::hold_id(std::uint16_t packet_id) {
   if (at == qos2_held_.end() || *at != packet_id) qos2_held_.insert(at, packet_id);
 }
 
-void AckQueue::release_id(std::uint16_t packet_id) {
+bool AckQueue::release_id(std::uint16_t packet_id) {
   const auto at = std::lower_bound(qos2_held_.begin(), qos2_held_.end(), packet_id);
-  if (at != qos2_held_.end() && *at == packet_id) qos2_held_.erase(at);
+  if (at == qos2_held_.end() || *at != packet_id) return false;
+  qos2_held_.erase(at);
+  return true;
 }
 
 }  // namespace tg::broker

@@ -25,14 +25,17 @@ class AckQueue {
 
   // `type` is PUBACK or PUBREC. Serials grow from call to call.
   void push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id);
-  void push_done(mqtt::PacketType type, std::uint16_t packet_id);
+  void push_done(mqtt::PacketType type, std::uint16_t packet_id,
+                 mqtt::Reason reason = mqtt::Reason::kSuccess);
   // False when no record has that serial.
   bool complete(std::uint64_t serial);
-  // Calls send(type, packet_id) for those at the front that are done.
+  // Calls send(type, packet_id, reason) for those at the front that are done.
   template <class Send>
   void drain(Send&& send) {
     for (; !owed_.empty() && owed_.front().done; owed_.pop_front()) {
-      send(owed_.front().type, owed_.front().packet_id);
+      const Owed& owed = owed_.front();
+      if (owed.type == mqtt::PacketType::kPuback) --owed_pubacks_;
+      send(owed.type, owed.packet_id, owed.reason);
     }
   }
 
@@ -41,9 +44,12 @@ class AckQueue {
   bool join(mqtt::PacketType type, std::uint16_t packet_id, std::uint64_t serial);
   void detach();
 
+  // Publishes of which the client awaits PUBACK or PUBCOMP. (A pending QoS 2 publish is held, too.)
+  [[nodiscard]] std::size_t unfinished() const { return owed_pubacks_ + qos2_held_.size(); }
   [[nodiscard]] bool holds_id(std::uint16_t packet_id) const;
   void hold_id(std::uint16_t packet_id);
-  void release_id(std::uint16_t packet_id);
+  // False when it was not held.
+  bool release_id(std::uint16_t packet_id);
 
  private:
   struct Owed {
@@ -51,6 +57,7 @@ class AckQueue {
     std::uint16_t packet_id = 0;
     mqtt::PacketType type = mqtt::PacketType::kPuback;
     bool done = false;
+    mqtt::Reason reason = mqtt::Reason::kSuccess;
   };
   // Pending from an earlier connection; joined = the serial in owed_, 0 = not sent again.
   struct Detached {
@@ -60,9 +67,11 @@ class AckQueue {
     mqtt::PacketType type = mqtt::PacketType::kPuback;
   };
 
+  void push(Owed owed);
   bool complete_owed(std::uint64_t serial);
 
   Ring<Owed> owed_;                       // ascending serials
+  std::size_t owed_pubacks_ = 0;          // of owed_
   std::vector<Detached> detached_;        // bounded by the receive maximum
   std::vector<std::uint16_t> qos2_held_;  // ascending
 };

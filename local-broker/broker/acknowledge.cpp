@@ -6,9 +6,10 @@ namespace {
 
 void drain(Core& core, Session& session) {
   Connection* connection = session.connection;
-  session.acks.drain([&core, connection](mqtt::PacketType type, std::uint16_t packet_id) {
-    if (connection != nullptr) write_ack(core, *connection, type, packet_id);
-  });
+  session.acks.drain(
+      [&core, connection](mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason) {
+        if (connection != nullptr) write_ack(core, *connection, type, packet_id, reason);
+      });
   if (connection != nullptr && session.acks.size() < core.options.receive_maximum) {
     resume(core, *connection, kWindowFull);
   }
@@ -16,13 +17,13 @@ void drain(Core& core, Session& session) {
 
 }  // namespace
 
-void acknowledge(Core& core, Connection& connection, mqtt::PacketType type,
-                 std::uint16_t packet_id) {
+void acknowledge(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,
+                 mqtt::Reason reason) {
   AckQueue& acks = connection.session->acks;
   if (acks.empty()) {
-    write_ack(core, connection, type, packet_id);
+    write_ack(core, connection, type, packet_id, reason);
   } else {
-    acks.push_done(type, packet_id);
+    acks.push_done(type, packet_id, reason);
   }
 }
 

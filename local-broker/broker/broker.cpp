@@ -65,6 +65,9 @@ void run_timers(Core& core) {
       case TimerKind::kSession:
         expire_session(core, *static_cast<Session*>(timer->owner));
         break;
+      case TimerKind::kWill:
+        owe_delayed_will(core, *static_cast<Session*>(timer->owner));
+        break;
     }
   }
 }
@@ -76,7 +79,7 @@ void flush_dirty(Core& core) {
   for (Connection* connection : dirty) {
     flush(core, *connection);
     if (!connection->closing && !connection->blocked && connection->session != nullptr &&
-        connection->session->outbound.has_queued()) {
+        connection->session->outbound.has_more()) {
       pump(core, *connection);
     }
   }
@@ -164,8 +167,7 @@ void Broker::disconnect_all() {
   flush_all(core);
   core.connections.for_each([&core](Connection& connection) {
     connection.will.reset();  // the devices are well
-    if (!connection.closing) connection.channel.end_output();
-    close(core, connection, "the broker is shutting down");
+    disconnect(core, connection, mqtt::Reason::kServerShuttingDown, "the broker is shutting down");
   });
   finish_round(core);
 }
@@ -214,7 +216,7 @@ void Broker::publish(std::string_view topic, std::string_view payload, std::uint
   }
   const MessageFields message{entry->topic, payload, {}, qos};
   if (retained) retain(core, message);
-  deliver(core, *entry, message);
+  deliver(core, *entry, message, nullptr, retained);
   if (!core.in_round && has_work(core)) core.poller.wake();
 }
 

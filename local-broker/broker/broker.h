@@ -33,6 +33,7 @@ struct BrokerOptions {
   std::uint32_t max_keep_alive_s = 1200;
   std::size_t max_subscriptions = 1000;  // per session
   std::size_t max_topic_levels = 128;
+  std::uint16_t topic_alias_maximum = 10;  // each way
   std::size_t max_retained_bytes = 64 << 20;
   std::int64_t refuse_grace_ms = 30'000;  // a 3.1.1 client whose publish was refused is closed then
   int sys_interval_s = 10;                // $SYS topics; 0 = off

@@ -18,6 +18,22 @@ void mark_dirty(Core& core, Connection& connection) {
   core.dirty.push_back(&connection);
 }
 
+// Closing a socket that has unread input resets the connection, and the peer might lose the answer.
+void discard_input(Core& core, Connection& connection) {
+  constexpr int kReads = 4;
+  connection.channel.end_output();
+  for (int i = 0; i < kReads; ++i) {
+    if (connection.channel.receive(core.receive_buffer).state != IoState::kOk) return;
+  }
+}
+
+std::size_t alias_bytes_of(const Version5& v5) {
+  std::size_t bytes = 0;
+  for (const auto& topic : v5.aliases_in) bytes += topic.size();
+  for (const auto& [topic, alias] : v5.aliases_out) bytes += topic.size();
+  return bytes;
+}
+
 void forget(std::vector<Connection*>& list, const Connection& connection) {
   std::erase(list, &connection);
 }
@@ -34,7 +50,13 @@ void write(Core& core, Connection& connection, std::string_view bytes) {
   std::memcpy(reserve(core, connection, bytes.size()), bytes.data(), bytes.size());
 }
 
-void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id) {
+void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,
+               mqtt::Reason reason) {
+  if (reason != mqtt::Reason::kSuccess && connection.version == mqtt::Version::k5) {
+    const auto bytes = mqtt::encode_ack(type, packet_id, reason);
+    write(core, connection, {bytes.data(), bytes.size()});
+    return;
+  }
   const auto bytes = mqtt::encode_ack(type, packet_id);
   write(core, connection, {bytes.data(), bytes.size()});
 }
@@ -70,6 +92,16 @@ void close(Core& core, Connection& connection, std::string_view reason) {
   leave_session(core, *session);
 }
 
+void disconnect(Core& core, Connection& connection, mqtt::Reason code, std::string_view reason) {
+  if (connection.closing) return;
+  if (connection.session != nullptr && connection.version == mqtt::Version::k5) {
+    core.packet.clear();
+    mqtt::append_disconnect(core.packet, code);
+    write(core, connection, core.packet);
+  }
+  close(core, connection, reason);
+}
+
 void close_for(Core& core, Connection& connection, mqtt::Fault fault) {
   core.faults[static_cast<std::size_t>(fault)].add();
   const std::string_view name = mqtt::fault_name(fault);
@@ -82,16 +114,18 @@ void close_for(Core& core, Connection& connection, mqtt::Fault fault) {
                                     : (connection.peer ? peer_text(*connection.peer) : "a peer"),
                  name, core.peer_log.take_suppressed());
   }
-  close(core, connection, name);
+  disconnect(core, connection, mqtt::reason_of(fault), name);
 }
 
 void reap(Core& core) {
   for (std::size_t i = 0; i < core.ended.size(); ++i) {
     Connection& connection = *core.ended[i];
-    // The answer that explains the end (CONNACK with a refusal) or what was owed.
+    // The answer that explains the end (CONNACK with a refusal, DISCONNECT) or what was owed.
     if (connection.out.size() > 0 && !connection.blocked) {
       static_cast<void>(connection.channel.send(connection.out.view()));
+      discard_input(core, connection);
     }
+    if (connection.v5) core.alias_bytes -= alias_bytes_of(*connection.v5);
     connection.out.clear(core.pool);
     if (connection.in_ready) forget(core.ready, connection);
     if ((connection.paused & kHeld) != 0) std::erase(core.held, connection.id);

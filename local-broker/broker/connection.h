@@ -11,6 +11,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "local-broker/broker/hooks.h"
 #include "local-broker/broker/message.h"
@@ -33,6 +36,23 @@ struct Pollable {
 struct Will {
   MessageRef message;
   bool retain = false;
+  std::int64_t delay_ms = 0;
+  std::int64_t lifetime_ms = 0;  // message expiry, from its publication on; 0 = none
+};
+
+// The client has gone, and may come back before it is published.
+struct DelayedWill {
+  DelayedWill(Session& session, Will owed)
+      : will(std::move(owed)), timer(TimerKind::kWill, &session) {}
+  Will will;
+  Timer timer;
+};
+
+// What only a connection of MQTT 5 has.
+struct Version5 {
+  std::vector<std::string> aliases_in;  // by alias - 1; empty = not set
+  std::unordered_map<std::string, std::uint16_t> aliases_out;
+  std::uint16_t alias_out_maximum = 0;
 };
 
 // Why a connection is not read. Its keep-alive is suspended meanwhile.
@@ -58,11 +78,14 @@ struct Connection : Pollable {
   std::unique_ptr<Will> will;
   std::unique_ptr<PendingConnect> pending;
   std::unique_ptr<sockaddr_storage> peer;  // until CONNECT
-  Timer timer;                             // CONNECT deadline, keep-alive, refusal
-  std::uint64_t id = 0;                    // serial << 24 | slot
+  std::unique_ptr<Version5> v5;
+  Timer timer;           // CONNECT deadline, keep-alive, refusal
+  std::uint64_t id = 0;  // serial << 24 | slot
   std::int64_t last_received_ms = 0;
   std::int64_t refused_until_ms = 0;  // 0 = nothing was refused
   std::uint32_t listener = 0;
+  std::uint32_t max_packet_size = 0xFFFF'FFFF;  // that the peer takes
+  std::uint16_t window = 0;                     // publishes in flight towards it
   std::uint16_t keep_alive_s = 0;
   mqtt::Version version = mqtt::Version::k311;
   std::uint8_t paused = 0;  // bits of Pause
@@ -85,11 +108,14 @@ inline constexpr unsigned kConnectionSlotBits = 24;
 void write(Core& core, Connection& connection, std::string_view bytes);
 // Room at the end of the output, to be filled before anything else is written.
 char* reserve(Core& core, Connection& connection, std::size_t count);
-void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id);
+void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,
+               mqtt::Reason reason = mqtt::Reason::kSuccess);
 // Sends what the socket takes.
 void flush(Core& core, Connection& connection);
 // Ends the connection; its session loses it at once, the rest follows at the end of the round.
 void close(Core& core, Connection& connection, std::string_view reason);
+// The same, and a version 5 peer is told why.
+void disconnect(Core& core, Connection& connection, mqtt::Reason code, std::string_view reason);
 // The peer broke the protocol: counted by reason, logged, closed.
 void close_for(Core& core, Connection& connection, mqtt::Fault fault);
 // Frees what close() has ended.

@@ -100,6 +100,7 @@ struct Core {
 
   std::size_t queued_bytes = 0;  // of all sessions
   std::size_t tail_bytes = 0;    // of all connections
+  std::size_t alias_bytes = 0;   // topics behind aliases, of all connections
   Counts counts;
   std::array<Report, 11> reports;
   std::array<Counter, mqtt::kFaultCount> faults;
@@ -112,14 +113,16 @@ struct Core {
 
   // Scratch, reused so that a packet costs no allocation.
   std::vector<char> receive_buffer;
-  std::array<std::string, 3> encoded;  // one per QoS, of the message being delivered
+  std::array<std::string, 12> encoded;  // the forms of the message being delivered (deliver.cpp)
   std::string packet;
+  std::string properties;  // of the packet being encoded
+  std::string passed_on;   // of the publish being handled
   std::vector<mqtt::FilterRequest> filters;
   std::vector<std::uint8_t> codes;
 };
 
 [[nodiscard]] inline std::size_t memory_of(const Core& core) {
-  return core.queued_bytes + core.tail_bytes + core.pool.in_use();
+  return core.queued_bytes + core.tail_bytes + core.alias_bytes + core.pool.in_use();
 }
 
 // handle_*.cpp. False: the packet could not be taken and is to be offered again after a pause.
@@ -131,26 +134,34 @@ void handle_unsubscribe(Core& core, Connection& connection, const mqtt::Frame& f
 void handle_disconnect(Core& core, Connection& connection, const mqtt::Frame& frame);
 
 // acknowledge.cpp
-void acknowledge(Core& core, Connection& connection, mqtt::PacketType type,
-                 std::uint16_t packet_id);
+// `reason` is for version 5; those before it cannot be told.
+void acknowledge(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,
+                 mqtt::Reason reason = mqtt::Reason::kSuccess);
 void complete_token(Core& core, AckToken token);
 
 // deliver.cpp
 // The entry of a valid topic, its targets current; null when the topic is not valid.
 TopicEntry* topic_entry(Core& core, std::string_view topic);
-void deliver(Core& core, TopicEntry& topic, const MessageFields& message);
+// `from` is the publisher's session, null when it has none; `retained` the publish's flag.
+void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const Session* from,
+             bool retained);
 // Into the retained set, or out of it when the payload is empty.
 void retain(Core& core, const MessageFields& message);
-void redeliver(Core& core, Connection& connection);
-// Moves what the window and the output have room for from the session's queue.
+// Moves what the window and the output have room for: first what an earlier connection left in
+// flight, then the session's queue.
 void pump(Core& core, Connection& connection);
-void replay_retained(Core& core, Session& session, std::string_view filter, std::uint8_t qos);
+void replay_retained(Core& core, Session& session, std::string_view filter, std::uint8_t qos,
+                     std::uint32_t subscription_id);
 
 // will.cpp
 void owe_will(Core& core, Connection& connection);
 void publish_wills(Core& core);
+// The delay of the session's will is over.
+void owe_delayed_will(Core& core, Session& session);
 
 // session_end.cpp
+// What a version 5 client asks for, within session_expiry.
+[[nodiscard]] std::int64_t expiry_of(const Core& core, std::uint32_t seconds);
 // The connection has left the session.
 void leave_session(Core& core, Session& session);
 void end_session(Core& core, Session& session);

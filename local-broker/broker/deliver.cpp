@@ -11,6 +11,7 @@
 
 #include "local-broker/broker/core.h"
 #include "local-broker/mqtt/encode.h"
+#include "local-broker/mqtt/properties.h"
 
 namespace tg::broker {
 namespace {
@@ -18,27 +19,56 @@ namespace {
 // Queued messages go to the output up to here, so that they are not in memory twice.
 constexpr std::size_t kOutputHigh = 64 * 1024;
 
-// Decides who gets what a topic carries, each session once, at the highest QoS of its filters.
+void merge(TopicEntry& entry, Target& target, const Subscriber& subscriber) {
+  const std::uint8_t qos = subscriber.options & mqtt::kOptionQos;
+  const bool no_local = (subscriber.options & mqtt::kOptionNoLocal) != 0;
+  target.qos = std::max(target.qos, qos);
+  if (!no_local) {
+    target.own_qos = target.own_qos == Target::kNotOwn ? qos : std::max(target.own_qos, qos);
+  }
+  if ((subscriber.options & mqtt::kOptionRetainAsPublished) != 0) target.retain_as_published = true;
+  if (subscriber.subscription_id != 0) {
+    entry.ids.push_back({subscriber.subscription_id, no_local, target.ids});
+    target.ids = static_cast<std::uint32_t>(entry.ids.size());
+  }
+}
+
+Target first_target(Session& session) { return {&session, 0, Target::kNotOwn, false, 0}; }
+
+// Decides who gets what a topic carries: each session once, at the highest QoS of its filters, and
+// one of each shared subscription.
 void resolve(Core& core, TopicEntry& entry) {
   const std::size_t before = entry.targets.capacity();
   entry.targets.clear();
+  entry.ids.clear();
+  entry.shared.clear();
   const std::uint64_t mark = ++core.last_serial;
-  core.subscriptions.match(entry.topic, [&core, &entry, mark](const Subscriber& subscriber) {
+  const auto may_receive = [&core, &entry](const Session& session) {
+    return core.hooks.authorise(session.client, Access::kReceive, entry.topic);
+  };
+  const auto add = [&entry, &may_receive, mark](const Subscriber& subscriber) {
     Session& session = *subscriber.session;
-    const std::uint8_t qos = subscriber.options & 3U;
-    if (session.match_mark == mark) {
-      if (session.match_index == entry.targets.size()) return;  // may not receive
-      Target& target = entry.targets[session.match_index];
-      if (target.session != &session) return;
-      target.qos = std::max(target.qos, qos);
-      return;
+    if (session.match_mark != mark) {
+      session.match_mark = mark;
+      session.match_index = static_cast<std::uint32_t>(entry.targets.size());
+      if (!may_receive(session)) return;
+      entry.targets.push_back(first_target(session));
     }
-    session.match_mark = mark;
-    session.match_index = static_cast<std::uint32_t>(entry.targets.size());
-    if (core.hooks.authorise(session.client, Access::kReceive, entry.topic)) {
-      entry.targets.push_back({&session, qos, subscriber.options});
+    if (session.match_index >= entry.targets.size()) return;  // may not receive
+    Target& target = entry.targets[session.match_index];
+    if (target.session == &session) merge(entry, target, subscriber);
+  };
+  const auto add_group = [&entry, &may_receive](Subscriptions::GroupPlace place,
+                                                const SharedGroup& group) {
+    SharedTarget shared{place, {}};
+    for (const Subscriber& member : group.members) {
+      if (!may_receive(*member.session)) continue;
+      shared.members.push_back(first_target(*member.session));
+      merge(entry, shared.members.back(), member);
     }
-  });
+    if (!shared.members.empty()) entry.shared.push_back(std::move(shared));
+  };
+  core.subscriptions.match(entry.topic, add, add_group);
   entry.generation = core.subscriptions.generation();
   if (entry.targets.capacity() > before) {
     core.topics.grew((entry.targets.capacity() - before) * sizeof(Target));
@@ -74,28 +104,98 @@ bool is_over_limit(const Core& core, const Session& session, std::size_t more) {
          memory_of(core) + more > core.options.total_memory;
 }
 
-void enqueue(Core& core, Session& session, const MessageRef& message, std::uint8_t qos) {
-  const std::size_t size = message->size();
+void enqueue(Core& core, Session& session, Copy copy) {
+  const std::size_t size = copy.message->size();
   while (is_over_limit(core, session, size)) {
     count_drop(core, session);
     if (!session.outbound.has_queued() || session.outbound.front().is_replay) return;
     pop_queued(core, session);
   }
-  push_queued(core, session, {message, qos, false, false});
+  push_queued(core, session, {std::move(copy), false});
+}
+
+// The properties of version 5 as a receiver gets them, in core.properties.
+void make_properties(Core& core, const MessageFields& fields, std::uint32_t subscription_id) {
+  core.properties.clear();
+  if (fields.expires_at_ms != 0) {
+    const std::int64_t left_ms = std::max<std::int64_t>(fields.expires_at_ms - core.now_ms, 0);
+    mqtt::put_property(core.properties, mqtt::Property::kMessageExpiry,
+                       static_cast<std::uint32_t>((left_ms + 999) / 1000));
+  }
+  core.properties.append(fields.properties);
+  if (subscription_id != 0) mqtt::put_subscription_id(core.properties, subscription_id);
+}
+
+// The topic becomes an alias if the peer takes them and there is one left.
+void use_alias(Core& core, Version5& v5, mqtt::Publish& publish) {
+  if (v5.alias_out_maximum == 0) return;
+  const auto known = v5.aliases_out.find(std::string(publish.topic));
+  if (known != v5.aliases_out.end()) {
+    publish.topic = {};
+    mqtt::put_property(core.properties, mqtt::Property::kTopicAlias, known->second);
+  } else if (v5.aliases_out.size() < v5.alias_out_maximum) {
+    const auto alias = static_cast<std::uint16_t>(v5.aliases_out.size() + 1);
+    v5.aliases_out.emplace(publish.topic, alias);
+    core.alias_bytes += publish.topic.size();
+    mqtt::put_property(core.properties, mqtt::Property::kTopicAlias, alias);
+  }
+}
+
+mqtt::Publish packet_of(const MessageFields& fields, std::uint8_t qos, bool retain) {
+  mqtt::Publish publish;
+  publish.topic = fields.topic;
+  publish.payload = fields.payload;
+  publish.qos = qos;
+  publish.retain = retain;
+  return publish;
+}
+
+// A PUBLISH for one receiver. False when it would be more than that one takes: it is gone then
+// [MQTT-3.1.2-24], [-25]. The packet id is asked for once that is settled.
+template <class TakePacketId>
+bool send_one(Core& core, Connection& connection, const MessageFields& fields, const Copy& copy,
+              bool dup, TakePacketId&& take_packet_id) {
+  mqtt::Publish publish = packet_of(fields, copy.qos, copy.retain);
+  publish.dup = dup;
+  if (connection.version == mqtt::Version::k5) {
+    constexpr std::size_t kAliasRoom = 3;
+    make_properties(core, fields, copy.subscription_id);
+    publish.properties = core.properties;
+    const std::size_t size = mqtt::publish_size(mqtt::Version::k5, publish);
+    if (size > connection.max_packet_size) return false;
+    if (size + kAliasRoom <= connection.max_packet_size) use_alias(core, *connection.v5, publish);
+    publish.properties = core.properties;
+  }
+  if (copy.qos > 0) publish.packet_id = take_packet_id();
+  core.packet.clear();
+  mqtt::append_publish(core.packet, connection.version, publish);
+  write(core, connection, core.packet);
+  ++core.counts.delivered;
+  return true;
+}
+
+// What the window keeps: a session that ends with its connection never sends again.
+Copy remembered(const Session& session, const Copy& copy) {
+  if (!session.is_transient()) return copy;
+  return {{}, copy.subscription_id, copy.qos, copy.retain};
 }
 
 // One message on its way to many.
 class Delivery {
  public:
-  Delivery(Core& core, const MessageFields& fields) : core_(core), fields_(fields) {}
+  Delivery(Core& core, const TopicEntry& topic, const MessageFields& fields, const Session* from,
+           bool retained)
+      : core_(core), topic_(topic), fields_(fields), from_(from), retained_(retained) {}
 
   void to(const Target& target) {
-    Session& session = *target.session;
-    const std::uint8_t qos = std::min(target.qos, fields_.qos);
+    const std::uint8_t granted = target.session == from_ ? target.own_qos : target.qos;
+    if (granted == Target::kNotOwn) return;
+    const std::uint8_t qos = std::min(granted, fields_.qos);
+    const bool retain = retained_ && target.retain_as_published;
     if (qos == 0) {
-      send_plain(session);
+      send_plain(target, retain);
     } else {
-      send_assured(session, qos);
+      send_assured(target, qos, retain);
     }
   }
 
@@ -106,16 +206,19 @@ class Delivery {
     bool made = false;
   };
 
-  const Form& form(std::uint8_t qos) {
-    Form& form = forms_[qos];
+  const Form& form(bool v5, std::uint8_t qos, bool retain) {
+    const std::size_t index = (v5 ? 6U : 0U) + (retain ? 3U : 0U) + qos;
+    Form& form = forms_[index];
     if (form.made) return form;
-    std::string& bytes = core_.encoded[qos];
+    std::string& bytes = core_.encoded[index];
     bytes.clear();
-    mqtt::Publish publish;
-    publish.topic = fields_.topic;
-    publish.payload = fields_.payload;
-    publish.qos = qos;
-    form.packet_id_at = mqtt::append_publish(bytes, mqtt::Version::k311, publish).packet_id_at;
+    mqtt::Publish publish = packet_of(fields_, qos, retain);
+    if (v5) {
+      make_properties(core_, fields_, 0);
+      publish.properties = core_.properties;
+    }
+    const auto version = v5 ? mqtt::Version::k5 : mqtt::Version::k311;
+    form.packet_id_at = mqtt::append_publish(bytes, version, publish).packet_id_at;
     form.bytes = bytes;
     form.made = true;
     return form;
@@ -126,17 +229,57 @@ class Delivery {
     return shared_;
   }
 
-  void send_plain(Session& session) {
+  // The message with what only this receiver gets.
+  Copy copy_for(const Target& target, std::uint8_t qos, bool retain) {
+    Copy copy{{}, 0, qos, retain};
+    std::string several;
+    for (std::uint32_t at = target.ids; at != 0; at = topic_.ids[at - 1].next) {
+      const TargetId& id = topic_.ids[at - 1];
+      if (target.session == from_ && id.no_local) continue;
+      if (copy.subscription_id == 0) {
+        copy.subscription_id = id.subscription_id;
+      } else {
+        mqtt::put_subscription_id(several, id.subscription_id);
+      }
+    }
+    if (several.empty()) {
+      copy.message = shared();
+      return copy;
+    }
+    MessageFields fields = fields_;
+    several.insert(0, fields.properties);
+    fields.properties = several;
+    copy.message = MessageRef::make(fields);
+    return copy;
+  }
+
+  // Nobody else gets these bytes.
+  [[nodiscard]] static bool is_individual(const Connection& connection, const Target& target) {
+    return connection.v5 && (target.ids != 0 || connection.v5->alias_out_maximum > 0);
+  }
+
+  void send_plain(const Target& target, bool retain) {
+    Session& session = *target.session;
     Connection* connection = session.connection;
     if (connection == nullptr) return;  // QoS 0 does not wait for those who are away
     if (session.outbound.replaying() > 0) {
-      enqueue(core_, session, shared(), 0);
+      enqueue(core_, session, copy_for(target, 0, retain));
       return;
     }
-    const Form& bytes = form(0);
     const std::size_t pending = connection->out.size();
-    if (pending > kOutputHigh && (pending + bytes.bytes.size() > core_.options.max_queued_bytes ||
-                                  memory_of(core_) > core_.options.total_memory)) {
+    if (pending > kOutputHigh &&
+        (pending + fields_.payload.size() > core_.options.max_queued_bytes ||
+         memory_of(core_) > core_.options.total_memory)) {
+      count_drop(core_, session);
+      return;
+    }
+    if (is_individual(*connection, target)) {
+      const Copy copy = copy_for(target, 0, retain);
+      send_individual(*connection, copy);
+      return;
+    }
+    const Form& bytes = form(connection->version == mqtt::Version::k5, 0, retain);
+    if (bytes.bytes.size() > connection->max_packet_size) {
       count_drop(core_, session);
       return;
     }
@@ -144,19 +287,27 @@ class Delivery {
     ++core_.counts.delivered;
   }
 
-  void send_assured(Session& session, std::uint8_t qos) {
+  void send_assured(const Target& target, std::uint8_t qos, bool retain) {
+    Session& session = *target.session;
     Connection* connection = session.connection;
     Outbound& outbound = session.outbound;
-    if (connection == nullptr && session.clean) return;  // its connection has just ended
-    if (connection == nullptr || outbound.has_queued() ||
-        outbound.in_flight() >= core_.options.max_inflight ||
-        connection->out.size() > kOutputHigh) {
-      enqueue(core_, session, shared(), qos);
+    if (connection == nullptr && session.is_transient()) return;  // its connection has just ended
+    if (connection == nullptr || outbound.has_queued() || outbound.unsent() > 0 ||
+        outbound.in_flight() >= connection->window || connection->out.size() > kOutputHigh) {
+      enqueue(core_, session, copy_for(target, qos, retain));
+      return;
+    }
+    if (is_individual(*connection, target)) {
+      send_individual(*connection, copy_for(target, qos, retain));
+      return;
+    }
+    const Form& bytes = form(connection->version == mqtt::Version::k5, qos, retain);
+    if (bytes.bytes.size() > connection->max_packet_size) {
+      count_drop(core_, session);
       return;
     }
     const std::uint16_t id =
-        outbound.start(session.clean ? MessageRef() : shared(), qos, /*retain=*/false);
-    const Form& bytes = form(qos);
+        outbound.start({session.is_transient() ? MessageRef() : shared(), 0, qos, retain});
     char* room = reserve(core_, *connection, bytes.bytes.size());
     std::memcpy(room, bytes.bytes.data(), bytes.bytes.size());
     room[bytes.packet_id_at] = static_cast<char>(id >> 8U);
@@ -164,26 +315,57 @@ class Delivery {
     ++core_.counts.delivered;
   }
 
+  void send_individual(Connection& connection, const Copy& copy) {
+    Session& session = *connection.session;
+    const bool sent = send_one(core_, connection, copy.message->fields(), copy, false,
+                               [&] { return session.outbound.start(remembered(session, copy)); });
+    if (!sent) count_drop(core_, session);
+  }
+
   Core& core_;
+  const TopicEntry& topic_;
   const MessageFields& fields_;
-  std::array<Form, 3> forms_;
+  const Session* from_;
+  const bool retained_;
+  std::array<Form, 12> forms_;
   MessageRef shared_;
 };
 
-void send_one(Core& core, Connection& connection, const Message& message, std::uint8_t qos,
-              bool retain, bool dup, std::uint16_t packet_id) {
-  const MessageFields fields = message.fields();
-  mqtt::Publish publish;
-  publish.topic = fields.topic;
-  publish.payload = fields.payload;
-  publish.packet_id = packet_id;
-  publish.qos = qos;
-  publish.retain = retain;
-  publish.dup = dup;
-  core.packet.clear();
-  mqtt::append_publish(core.packet, connection.version, publish);
-  write(core, connection, core.packet);
-  ++core.counts.delivered;
+// Whose turn it is: of those who are there and keep up, else who is there, else who will come back.
+const Target* choose(Core& core, const SharedTarget& shared) {
+  SharedGroup& group = core.subscriptions.group(shared.place);
+  const std::size_t count = shared.members.size();
+  std::size_t best = count;
+  int best_rank = 0;
+  for (std::size_t i = 0; i < count && best_rank < 3; ++i) {
+    const std::size_t at = (group.turn + i) % count;
+    const Session& session = *shared.members[at].session;
+    const Connection* connection = session.connection;
+    int rank = session.is_transient() ? 0 : 1;
+    if (connection != nullptr) {
+      const Outbound& outbound = session.outbound;
+      const bool keeps_up = !connection->blocked && !outbound.has_queued() &&
+                            outbound.in_flight() < connection->window;
+      rank = keeps_up ? 3 : 2;
+    }
+    if (rank > best_rank) {
+      best = at;
+      best_rank = rank;
+    }
+  }
+  if (best == count) return nullptr;
+  group.turn = best + 1;
+  return &shared.members[best];
+}
+
+void resend(Core& core, Connection& connection, const InFlight& record) {
+  if (record.await == Await::kPubcomp) {
+    write_ack(core, connection, mqtt::PacketType::kPubrel, record.packet_id);
+  } else if (record.message) {
+    // One that this peer does not take any more stays in the window until the session ends.
+    static_cast<void>(send_one(core, connection, record.message->fields(), record, true,
+                               [&record] { return record.packet_id; }));
+  }
 }
 
 }  // namespace
@@ -198,10 +380,14 @@ TopicEntry* topic_entry(Core& core, std::string_view topic) {
   return entry;
 }
 
-void deliver(Core& core, TopicEntry& topic, const MessageFields& message) {
-  if (topic.targets.empty()) return;
-  Delivery delivery(core, message);
+void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const Session* from,
+             bool retained) {
+  if (!topic.has_receivers()) return;
+  Delivery delivery(core, topic, message, from, retained);
   for (const Target& target : topic.targets) delivery.to(target);
+  for (const SharedTarget& shared : topic.shared) {
+    if (const Target* target = choose(core, shared)) delivery.to(*target);
+  }
 }
 
 void retain(Core& core, const MessageFields& message) {
@@ -216,47 +402,42 @@ void retain(Core& core, const MessageFields& message) {
   }
 }
 
-void replay_retained(Core& core, Session& session, std::string_view filter, std::uint8_t qos) {
+void replay_retained(Core& core, Session& session, std::string_view filter, std::uint8_t qos,
+                     std::uint32_t subscription_id) {
   // Subscribing again and again must not pile up replays without end.
   const std::size_t limit = core.retained.size() * 4 + 1000;
-  core.retained.match(filter, [&core, &session, qos, limit](const MessageRef& message) {
+  std::vector<MessageRef> expired;
+  core.retained.match(filter, [&](const MessageRef& message) {
+    if (message->is_expired(core.now_ms)) {
+      expired.push_back(message);
+      return;
+    }
     if (!core.hooks.authorise(session.client, Access::kReceive, message->topic())) return;
     if (session.outbound.replaying() >= limit) {
       count_drop(core, session);
       return;
     }
     const std::uint8_t granted = std::min(qos, message->fields().qos);
-    push_queued(core, session, {message, granted, true, true});
+    push_queued(core, session, {{message, subscription_id, granted, true}, true});
   });
-}
-
-void redeliver(Core& core, Connection& connection) {
-  Outbound& outbound = connection.session->outbound;
-  for (std::size_t i = 0; i < outbound.in_flight(); ++i) {
-    const InFlight& record = outbound.in_flight(i);
-    if (record.await == Await::kPubcomp) {
-      write_ack(core, connection, mqtt::PacketType::kPubrel, record.packet_id);
-    } else if (record.message) {
-      send_one(core, connection, *record.message, record.qos, record.retain, true,
-               record.packet_id);
-    }
-  }
-  if (outbound.has_queued()) pump(core, connection);
+  for (const MessageRef& message : expired) core.retained.remove(message->topic());
 }
 
 void pump(Core& core, Connection& connection) {
   Session& session = *connection.session;
   Outbound& outbound = session.outbound;
-  while (outbound.has_queued() && connection.out.size() < kOutputHigh) {
+  while (outbound.unsent() > 0 && connection.out.size() < kOutputHigh &&
+         outbound.in_flight() - outbound.unsent() < connection.window) {
+    resend(core, connection, outbound.resend_next());
+  }
+  while (outbound.unsent() == 0 && outbound.has_queued() && connection.out.size() < kOutputHigh) {
     const Queued queued = outbound.front();
-    std::uint16_t packet_id = 0;
-    if (queued.qos > 0) {
-      if (outbound.in_flight() >= core.options.max_inflight) return;
-      packet_id =
-          outbound.start(session.clean ? MessageRef() : queued.message, queued.qos, queued.retain);
-    }
+    if (queued.qos > 0 && outbound.in_flight() >= connection.window) return;
     pop_queued(core, session);
-    send_one(core, connection, *queued.message, queued.qos, queued.retain, false, packet_id);
+    if (queued.message->is_expired(core.now_ms)) continue;
+    const bool sent = send_one(core, connection, queued.message->fields(), queued, false,
+                               [&] { return outbound.start(remembered(session, queued)); });
+    if (!sent) count_drop(core, session);
   }
 }
 

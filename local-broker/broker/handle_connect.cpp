@@ -1,22 +1,42 @@
 // CONNECT: who it is, whether it may, and which session it gets.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/base/assert.h"
 #include "local-broker/broker/core.h"
-
 #include "local-broker/mqtt/encode.h"
+#include "local-broker/mqtt/properties.h"
 
 namespace tg::broker {
 namespace {
 
 using mqtt::Fault;
+using mqtt::Reason;
 using mqtt::Version;
 
 constexpr std::size_t kMaxClientId = 1024;
 
-void refuse(Core& core, Connection& connection, Version version, std::uint8_t code) {
+// Before version 5 there are but five ways to say no.
+std::uint8_t code_of(Version version, Reason reason) {
+  if (version == Version::k5) return static_cast<std::uint8_t>(reason);
+  switch (reason) {
+    case Reason::kUnsupportedVersion:
+      return mqtt::kUnacceptableVersion;
+    case Reason::kIdentifierNotValid:
+      return mqtt::kIdentifierRejected;
+    case Reason::kBadCredentials:
+      return mqtt::kCodeBadCredentials;
+    case Reason::kNotAuthorised:
+      return mqtt::kCodeNotAuthorised;
+    default:
+      return mqtt::kCodeServerUnavailable;
+  }
+}
+
+void refuse(Core& core, Connection& connection, Version version, Reason reason) {
+  const std::uint8_t code = code_of(version, reason);
   core.packet.clear();
   mqtt::append_connack(core.packet, version, false, code);
   write(core, connection, core.packet);
@@ -42,39 +62,49 @@ ClientInfo describe(Core& core, const Connection& connection, const mqtt::Connec
   return client;
 }
 
-std::uint8_t code_of(ConnectAnswer answer) {
+Reason reason_of(ConnectAnswer answer) {
   switch (answer) {
     case ConnectAnswer::kAccept:
-      return mqtt::kAccepted;
+      return Reason::kSuccess;
     case ConnectAnswer::kBadCredentials:
-      return mqtt::kBadCredentials;
+      return Reason::kBadCredentials;
     case ConnectAnswer::kNotAuthorised:
-      return mqtt::kNotAuthorised;
+      return Reason::kNotAuthorised;
     case ConnectAnswer::kUnavailable:
-      return mqtt::kServerUnavailable;
+      return Reason::kServerUnavailable;
   }
-  return mqtt::kServerUnavailable;
+  return Reason::kServerUnavailable;
 }
 
 // The session that goes on, or null. One that may not go on is ended.
-Session* take_over(Core& core, const std::string& client_id, bool clean) {
+Session* take_over(Core& core, const std::string& client_id, bool clean_start) {
   Session* known = core.sessions.find(client_id);
   if (known == nullptr) return nullptr;
+  // One that ends with its connection does not go on in another.
+  const bool goes_on = !clean_start && !known->is_transient();
   if (known->connection != nullptr) {
-    close(core, *known->connection, "taken over by a new connection");  // [MQTT-3.1.4-2]
+    disconnect(core, *known->connection, Reason::kSessionTakenOver,
+               "taken over by a new connection");  // [MQTT-3.1.4-2]
   }
-  if (!clean && !known->clean) return known;
+  if (goes_on) return known;
   end_session(core, *known);
   return nullptr;
 }
 
-void keep_will(Connection& connection, const mqtt::Connect& connect) {
-  if (!connect.has_will) return;
+Fault keep_will(Connection& connection, const mqtt::Connect& connect) {
+  if (!connect.has_will) return Fault::kNone;
   const mqtt::Will& will = connect.will;
+  mqtt::PublishProperties properties;
+  const Fault fault = mqtt::read_will_properties(will.properties, properties);
+  if (fault != Fault::kNone) return fault;
+  std::string passed_on;
+  mqtt::append_passed_on(passed_on, will.properties);
   connection.will = std::make_unique<Will>();
-  connection.will->message =
-      MessageRef::make({will.topic, will.payload, will.properties, will.qos});
+  connection.will->message = MessageRef::make({will.topic, will.payload, passed_on, will.qos});
   connection.will->retain = will.retain;
+  connection.will->delay_ms = std::int64_t{properties.will_delay_s} * 1000;
+  connection.will->lifetime_ms = std::int64_t{properties.expiry_s.value_or(0)} * 1000;
+  return Fault::kNone;
 }
 
 // All but the id, which stays where it is: the table of sessions views it.
@@ -86,41 +116,83 @@ void adopt(ClientInfo& client, ClientInfo&& from) {
   client.protocol = from.protocol;
 }
 
+// Settles what the two sides may send each other. Returns the CONNACK's properties.
+std::string agree(const Core& core, Connection& connection, const mqtt::Connect& connect,
+                  Session& session) {
+  const BrokerOptions& options = core.options;
+  connection.version = connect.version;
+  connection.window = options.max_inflight;
+  connection.keep_alive_s = connect.keep_alive_s;
+  if (connect.version != Version::k5) {
+    session.expires_after_ms = connect.clean ? 0 : options.session_expiry_ms;
+    return {};
+  }
+  mqtt::ConnectProperties wanted;
+  TG_ASSERT(mqtt::read_connect_properties(connect.properties, wanted) == Fault::kNone);
+  std::string out;
+  using mqtt::Property;
+  connection.window = std::min(options.max_inflight, wanted.receive_maximum);
+  if (wanted.max_packet_size != 0) connection.max_packet_size = wanted.max_packet_size;
+  connection.v5 = std::make_unique<Version5>();
+  connection.v5->alias_out_maximum =
+      std::min(options.topic_alias_maximum, wanted.topic_alias_maximum);
+  session.expires_after_ms = expiry_of(core, wanted.session_expiry_s);
+  const auto expiry_s = static_cast<std::uint32_t>(session.expires_after_ms / 1000);
+  if (expiry_s != wanted.session_expiry_s) {
+    mqtt::put_property(out, Property::kSessionExpiry, expiry_s);
+  }
+  if (connect.client_id.empty()) {
+    mqtt::put_property(out, Property::kAssignedClientId,
+                       std::string_view(session.client.client_id));
+  }
+  if (connect.keep_alive_s == 0 || connect.keep_alive_s > options.max_keep_alive_s) {
+    connection.keep_alive_s =
+        static_cast<std::uint16_t>(std::min(options.max_keep_alive_s, 65'535U));
+    mqtt::put_property(out, Property::kServerKeepAlive, connection.keep_alive_s);
+  }
+  mqtt::put_property(out, Property::kReceiveMaximum, options.receive_maximum);
+  mqtt::put_property(out, Property::kTopicAliasMaximum, options.topic_alias_maximum);
+  mqtt::put_property(out, Property::kMaximumPacketSize,
+                     static_cast<std::uint32_t>(options.max_packet_size));
+  return out;
+}
+
 void establish(Core& core, Connection& connection) {
   const auto pending = std::move(connection.pending);
   mqtt::Connect connect;
   TG_ASSERT(mqtt::decode_connect(pending->body, connect) == Fault::kNone);
   Session* resumed = take_over(core, pending->client.client_id, connect.clean);
   if (resumed == nullptr && core.sessions.size() >= Sessions::kMax) {
-    refuse(core, connection, connect.version, mqtt::kServerUnavailable);
+    refuse(core, connection, connect.version, Reason::kServerUnavailable);
     return;
   }
   Session& session =
       resumed != nullptr ? *resumed : core.sessions.create(pending->client.client_id);
   adopt(session.client, std::move(pending->client));
-  session.clean = connect.clean;
   session.connection = &connection;
   session.expiry.disarm();
+  session.will.reset();  // it came back in time
   connection.session = &session;
-  connection.version = connect.version;
-  connection.keep_alive_s = connect.keep_alive_s;
   connection.peer.reset();
-  keep_will(connection, connect);
-  if (connect.keep_alive_s == 0 || connect.keep_alive_s > core.options.max_keep_alive_s) {
+  const std::string properties = agree(core, connection, connect, session);
+  TG_ASSERT(keep_will(connection, connect) == Fault::kNone);
+  if (connection.keep_alive_s == 0 || connection.keep_alive_s > core.options.max_keep_alive_s) {
     connection.channel.probe_when_idle();
   }
   arm_timer(core, connection);
   ++core.counts.connected;
 
   core.packet.clear();
-  mqtt::append_connack(core.packet, connect.version, resumed != nullptr, mqtt::kAccepted);
+  mqtt::append_connack(core.packet, connect.version, resumed != nullptr, mqtt::kAccepted,
+                       properties);
   write(core, connection, core.packet);
   if (core.peer_log.allow(core.now_ms)) {
     log::info(kLog, "{} connected from {} on {}", session.client.client_id, session.client.address,
               session.client.listener);
   }
   core.hooks.on_connected(session.client);
-  redeliver(core, connection);
+  session.outbound.begin_resend();
+  if (session.outbound.has_more()) pump(core, connection);
 }
 
 void on_answer(Core& core, std::uint64_t id, ConnectAnswer answer) {
@@ -133,22 +205,38 @@ void on_answer(Core& core, std::uint64_t id, ConnectAnswer answer) {
     establish(core, *connection);
   } else {
     const auto version = static_cast<Version>(connection->pending->client.protocol);
-    refuse(core, *connection, version, code_of(answer));
+    refuse(core, *connection, version, reason_of(answer));
     connection->pending.reset();
   }
   resume(core, *connection, kAuthenticating);
   if (!core.in_round) core.poller.wake();
 }
 
-// What can be said without asking anyone: 0, or the code of the refusal.
-std::uint8_t check(const mqtt::Connect& connect, const Listener& listener) {
-  if (connect.version == Version::k5) return mqtt::kReasonUnsupportedVersion;
-  if (connect.client_id.empty() && !connect.clean) {
-    return mqtt::kIdentifierRejected;  // [MQTT-3.1.3-8]
+// What can be said without asking anyone.
+Reason check(const Core& core, const mqtt::Connect& connect, const Listener& listener) {
+  if (connect.client_id.empty() && !connect.clean && connect.version != Version::k5) {
+    return Reason::kIdentifierNotValid;  // [MQTT-3.1.3-8]
   }
-  if (connect.client_id.size() > kMaxClientId) return mqtt::kIdentifierRejected;
-  if (!listener.anonymous() && !connect.has_username) return mqtt::kNotAuthorised;
-  return mqtt::kAccepted;
+  if (connect.client_id.size() > kMaxClientId) return Reason::kIdentifierNotValid;
+  if (!listener.anonymous() && !connect.has_username) return Reason::kNotAuthorised;
+  // A session belongs to the identity that began it.
+  const Session* known = core.sessions.find(connect.client_id);
+  if (known != nullptr && !known->client.identity.empty() &&
+      (listener.anonymous() || known->client.identity != connect.username)) {
+    return Reason::kIdentifierNotValid;
+  }
+  return Reason::kSuccess;
+}
+
+// The properties of version 5.
+Fault check_properties(const mqtt::Connect& connect, Reason& reason) {
+  if (connect.version != Version::k5) return Fault::kNone;
+  mqtt::ConnectProperties properties;
+  mqtt::PublishProperties of_will;
+  Fault fault = mqtt::read_connect_properties(connect.properties, properties);
+  if (fault == Fault::kNone) fault = mqtt::read_will_properties(connect.will.properties, of_will);
+  if (properties.has_authentication) reason = Reason::kBadAuthenticationMethod;
+  return fault;
 }
 
 void authenticate(Core& core, Connection& connection, const mqtt::Connect& connect,
@@ -174,19 +262,28 @@ void handle_connect(Core& core, Connection& connection, const mqtt::Frame& frame
     return;
   }
   mqtt::Connect connect;
-  const Fault fault = frame.flags != 0 ? Fault::kFlags : mqtt::decode_connect(frame.body, connect);
+  Reason reason = Reason::kSuccess;
+  Fault fault = frame.flags != 0 ? Fault::kFlags : mqtt::decode_connect(frame.body, connect);
   if (fault == Fault::kProtocolLevel) {
     core.faults[static_cast<std::size_t>(fault)].add();
-    refuse(core, connection, Version::k311, mqtt::kUnacceptableVersion);
+    refuse(core, connection, Version::k311, Reason::kUnsupportedVersion);
     return;
   }
+  if (fault == Fault::kNone) fault = check_properties(connect, reason);
   if (fault != Fault::kNone) {
+    if (connect.version == Version::k5 && fault != Fault::kFlags) {
+      core.packet.clear();
+      mqtt::append_connack(core.packet, Version::k5, false,
+                           static_cast<std::uint8_t>(mqtt::reason_of(fault)));
+      write(core, connection, core.packet);
+    }
     close_for(core, connection, fault);
     return;
   }
   const Listener& listener = core.listeners[connection.listener]->listener;
-  if (const std::uint8_t code = check(connect, listener); code != mqtt::kAccepted) {
-    refuse(core, connection, connect.version, code);
+  if (reason == Reason::kSuccess) reason = check(core, connect, listener);
+  if (reason != Reason::kSuccess) {
+    refuse(core, connection, connect.version, reason);
     return;
   }
   authenticate(core, connection, connect, frame.body);

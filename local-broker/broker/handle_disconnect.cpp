@@ -1,14 +1,24 @@
-// DISCONNECT: the client leaves of its own will, so its will is not published [MQTT-3.14.4-3].
+// DISCONNECT: the client leaves of its own will, so its will is not published [MQTT-3.14.4-3],
+// unless a version 5 client asks for it.
 #include "local-broker/broker/core.h"
 
 namespace tg::broker {
 
 void handle_disconnect(Core& core, Connection& connection, const mqtt::Frame& frame) {
-  if (const auto fault = mqtt::decode_empty(frame); fault != mqtt::Fault::kNone) {
+  mqtt::Disconnect packet;
+  auto fault = mqtt::decode_disconnect(connection.version, frame, packet);
+  Session& session = *connection.session;
+  if (fault == mqtt::Fault::kNone && packet.session_expiry_s) {
+    // One that was to end with its connection cannot be prolonged any more [MQTT-3.14.2-2].
+    if (session.is_transient() && *packet.session_expiry_s > 0) fault = mqtt::Fault::kPropertyValue;
+    if (fault == mqtt::Fault::kNone)
+      session.expires_after_ms = expiry_of(core, *packet.session_expiry_s);
+  }
+  if (fault != mqtt::Fault::kNone) {
     close_for(core, connection, fault);
     return;
   }
-  connection.will.reset();
+  if (packet.reason != mqtt::Reason::kDisconnectWithWill) connection.will.reset();
   close(core, connection, "DISCONNECT");
 }
 

@@ -1,5 +1,6 @@
 // PUBLISH: offered to the hook first, then to the retained set and the subscribers.
 #include "local-broker/broker/core.h"
+#include "local-broker/mqtt/properties.h"
 
 namespace tg::broker {
 namespace {
@@ -7,13 +8,59 @@ namespace {
 using mqtt::Fault;
 using mqtt::PacketType;
 using mqtt::Publish;
+using mqtt::Reason;
 
 PacketType ack_of(const Publish& publish) {
   return publish.qos == 1 ? PacketType::kPuback : PacketType::kPubrec;
 }
 
-void acknowledge_now(Core& core, Connection& connection, const Publish& publish) {
-  if (publish.qos > 0) acknowledge(core, connection, ack_of(publish), publish.packet_id);
+void acknowledge_now(Core& core, Connection& connection, const Publish& publish,
+                     Reason reason = Reason::kSuccess) {
+  if (publish.qos > 0) acknowledge(core, connection, ack_of(publish), publish.packet_id, reason);
+}
+
+// The topic behind an alias, or the alias for a topic.
+Fault resolve_alias(Core& core, Connection& connection, std::uint16_t alias, Publish& publish) {
+  if (alias == 0 || alias > core.options.topic_alias_maximum) return Fault::kTopicAlias;
+  auto& topics = connection.v5->aliases_in;
+  if (topics.size() < alias) topics.resize(alias);
+  std::string& topic = topics[alias - 1];
+  if (publish.topic.empty()) {
+    publish.topic = topic;
+    return topic.empty() ? Fault::kPropertyValue : Fault::kNone;
+  }
+  core.alias_bytes += publish.topic.size();
+  core.alias_bytes -= topic.size();
+  topic = publish.topic;
+  return Fault::kNone;
+}
+
+// What MQTT 5 adds. publish.properties becomes what receivers get of them.
+Fault read_properties(Core& core, Connection& connection, Publish& publish,
+                      std::int64_t& expires_at_ms) {
+  mqtt::PublishProperties properties;
+  const Fault fault = mqtt::read_publish_properties(publish.properties, properties);
+  if (fault != Fault::kNone) return fault;
+  if (properties.expiry_s) {
+    expires_at_ms = core.now_ms + std::int64_t{*properties.expiry_s} * 1000;
+  }
+  if (!properties.verbatim) {
+    core.passed_on.clear();
+    mqtt::append_passed_on(core.passed_on, publish.properties);
+    publish.properties = core.passed_on;
+  }
+  if (properties.topic_alias) {
+    return resolve_alias(core, connection, *properties.topic_alias, publish);
+  }
+  return publish.topic.empty() ? Fault::kPropertyValue : Fault::kNone;
+}
+
+// One more than the client may have towards us.
+bool is_over_receive_maximum(const Core& core, const Connection& connection,
+                             const Publish& publish) {
+  if (publish.qos == 0 || connection.version != mqtt::Version::k5) return false;
+  const AckQueue& acks = connection.session->acks;
+  return acks.unfinished() >= core.options.receive_maximum && !acks.holds_id(publish.packet_id);
 }
 
 // True when this publish was offered before: it gets its acknowledgement and no more.
@@ -47,40 +94,61 @@ void hold(Core& core, Connection& connection) {
   core.held.push_back(connection.id);
 }
 
-// The publish stays unacknowledged; the client sends it again when it reconnects.
-void refuse(Core& core, Connection& connection) {
+// Version 5 is told. Before it the publish stays unacknowledged; the client sends it again when it
+// reconnects.
+void refuse(Core& core, Connection& connection, const Publish& publish) {
   ++core.counts.refused;
+  if (connection.version == mqtt::Version::k5) {
+    acknowledge_now(core, connection, publish, Reason::kQuotaExceeded);
+    return;
+  }
   if (connection.refused_until_ms != 0) return;
   connection.refused_until_ms = core.now_ms + core.options.refuse_grace_ms;
   arm_timer(core, connection);
 }
 
-// After kDone or kPending.
+// After kDone or kPending. `reason` is the answer when it is given now.
 void accept(Core& core, Connection& connection, const Publish& publish, Intake intake,
-            std::uint64_t serial) {
+            std::uint64_t serial, Reason reason) {
   AckQueue& acks = connection.session->acks;
-  if (publish.qos == 2) acks.hold_id(publish.packet_id);
+  const bool answered_no = is_failure(reason) && connection.version == mqtt::Version::k5;
+  if (publish.qos == 2 && !answered_no) acks.hold_id(publish.packet_id);
   if (intake == Intake::kDone) {
-    acknowledge_now(core, connection, publish);
+    acknowledge_now(core, connection, publish, reason);
   } else if (publish.qos > 0) {
     acks.push_pending(serial, ack_of(publish), publish.packet_id);
   }
-  if (acks.size() >= core.options.receive_maximum) pause(connection, kWindowFull);
+  // A version 5 client knows the limit: one that passes it is ended, not held back.
+  if (connection.version != mqtt::Version::k5 && acks.size() >= core.options.receive_maximum) {
+    pause(connection, kWindowFull);
+  }
+}
+
+// The topic's entry, or null and a fault.
+TopicEntry* check(Core& core, Connection& connection, const mqtt::Frame& frame, Publish& publish,
+                  std::int64_t& expires_at_ms, Fault& fault) {
+  fault = mqtt::decode_publish(connection.version, frame.flags, frame.body, publish);
+  if (fault == Fault::kNone && connection.version == mqtt::Version::k5) {
+    fault = read_properties(core, connection, publish, expires_at_ms);
+  }
+  if (fault == Fault::kNone && is_over_receive_maximum(core, connection, publish)) {
+    fault = Fault::kReceiveMaximum;
+  }
+  if (fault != Fault::kNone) return nullptr;
+  TopicEntry* topic = topic_entry(core, publish.topic);
+  if (topic == nullptr) fault = Fault::kTopic;  // [MQTT-3.3.2-2], [MQTT-4.7.3-1]
+  return topic;
 }
 
 }  // namespace
 
 bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame) {
   Publish publish;
-  if (const Fault fault =
-          mqtt::decode_publish(connection.version, frame.flags, frame.body, publish);
-      fault != Fault::kNone) {
-    close_for(core, connection, fault);
-    return true;
-  }
-  TopicEntry* topic = topic_entry(core, publish.topic);
+  std::int64_t expires_at_ms = 0;
+  Fault fault = Fault::kNone;
+  TopicEntry* topic = check(core, connection, frame, publish, expires_at_ms, fault);
   if (topic == nullptr) {
-    close_for(core, connection, Fault::kTopic);  // [MQTT-3.3.2-2], [MQTT-4.7.3-1]
+    close_for(core, connection, fault);
     return true;
   }
   const std::uint64_t serial = ++core.last_serial;
@@ -99,14 +167,17 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
   }
   ++core.counts.received;
   if (intake == Intake::kRefuse) {
-    if (publish.qos > 0) refuse(core, connection);
+    if (publish.qos > 0) refuse(core, connection, publish);
     return true;
   }
-  accept(core, connection, publish, intake, serial);
+  Reason reason = topic->has_receivers() ? Reason::kSuccess : Reason::kNoMatchingSubscribers;
+  if (denied) reason = Reason::kNotAuthorised;
+  accept(core, connection, publish, intake, serial, reason);
   if (denied) return true;
-  const MessageFields message{publish.topic, publish.payload, publish.properties, publish.qos};
+  const MessageFields message{publish.topic, publish.payload, publish.properties, publish.qos,
+                              expires_at_ms};
   if (publish.retain) retain(core, message);
-  deliver(core, *topic, message);
+  deliver(core, *topic, message, &session, publish.retain);
   return true;
 }
 

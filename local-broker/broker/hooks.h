@@ -39,7 +39,9 @@ struct Publication {
   const ClientInfo& client;
   std::string_view topic;
   std::string_view payload;
-  std::string_view properties;  // MQTT 5: the property bytes without their length; else empty
+  // MQTT 5: the bytes of the properties that receivers get (no topic alias, no message expiry),
+  // without their length; else empty.
+  std::string_view properties;
   std::uint8_t qos = 0;
   bool retain = false;
   bool is_will = false;

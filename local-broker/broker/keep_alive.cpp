@@ -41,8 +41,8 @@ void on_timer(Core& core, Connection& connection) {
   if (connection.refused_until_ms != 0 && connection.refused_until_ms <= core.now_ms) {
     close(core, connection, "a publish was refused");
   } else if (silence_deadline(core, connection) <= core.now_ms) {
-    close(core, connection,
-          connection.session == nullptr ? "no CONNECT in time" : "keep-alive ran out");
+    disconnect(core, connection, mqtt::Reason::kKeepAliveTimeout,
+               connection.session == nullptr ? "no CONNECT in time" : "keep-alive ran out");
   } else {
     arm_timer(core, connection);
   }

@@ -12,6 +12,7 @@ MessageRef MessageRef::make(const MessageFields& fields) {
   message->properties_size_ = static_cast<std::uint32_t>(fields.properties.size());
   message->payload_size_ = static_cast<std::uint32_t>(fields.payload.size());
   message->qos_ = fields.qos;
+  message->expires_at_ms_ = fields.expires_at_ms;
   auto* p = reinterpret_cast<char*>(message + 1);
   for (const auto part : {fields.topic, fields.properties, fields.payload}) {
     // An empty view may have a null pointer, which memcpy must not see.

@@ -12,8 +12,9 @@ namespace tg::broker {
 struct MessageFields {
   std::string_view topic;
   std::string_view payload;
-  std::string_view properties;  // MQTT 5, raw
+  std::string_view properties;  // MQTT 5: what receivers get of them (mqtt::append_passed_on)
   std::uint8_t qos = 0;
+  std::int64_t expires_at_ms = 0;  // 0 = never
 };
 
 class Message {
@@ -23,9 +24,13 @@ class Message {
     return {{p, topic_size_},
             {p + topic_size_ + properties_size_, payload_size_},
             {p + topic_size_, properties_size_},
-            qos_};
+            qos_,
+            expires_at_ms_};
   }
   [[nodiscard]] std::string_view topic() const { return {bytes(), topic_size_}; }
+  [[nodiscard]] bool is_expired(std::int64_t now_ms) const {
+    return expires_at_ms_ != 0 && expires_at_ms_ <= now_ms;
+  }
   // Memory it takes.
   [[nodiscard]] std::size_t size() const {
     return sizeof(Message) + topic_size_ + properties_size_ + payload_size_;
@@ -36,6 +41,7 @@ class Message {
   Message() = default;
   [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
 
+  std::int64_t expires_at_ms_ = 0;
   std::uint32_t references_ = 1;
   std::uint32_t payload_size_ = 0;
   std::uint32_t properties_size_ = 0;

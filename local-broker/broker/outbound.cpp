@@ -1,5 +1,7 @@
 #include "local-broker/broker/outbound.h"
 
+#include <algorithm>
+
 namespace tg::broker {
 namespace {
 
@@ -14,10 +16,10 @@ std::size_t distance(std::uint16_t from, std::uint16_t to) {
 
 }  // namespace
 
-std::uint16_t Outbound::start(MessageRef message, std::uint8_t qos, bool retain) {
+std::uint16_t Outbound::start(Copy copy) {
   last_id_ = next_id(last_id_);
-  const Await await = qos == 1 ? Await::kPuback : Await::kPubrec;
-  window_.push_back({std::move(message), last_id_, qos, retain, await});
+  const Await await = copy.qos == 1 ? Await::kPuback : Await::kPubrec;
+  window_.push_back({std::move(copy), last_id_, await});
   return last_id_;
 }
 
@@ -33,10 +35,12 @@ bool Outbound::finish(std::uint16_t packet_id, Await await) {
   record->await = Await::kNothing;
   record->message = {};
   while (!window_.empty() && window_.front().await == Await::kNothing) window_.pop_front();
+  unsent_ = std::min(unsent_, window_.size());
   return true;
 }
 
-bool Outbound::on_pubrec(std::uint16_t packet_id) {
+bool Outbound::on_pubrec(std::uint16_t packet_id, bool refused) {
+  if (refused) return finish(packet_id, Await::kPubrec);
   InFlight* record = find(packet_id);
   if (record == nullptr) return false;
   if (record->await == Await::kPubcomp) return true;  // sent again: so is PUBREL

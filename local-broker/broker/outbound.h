@@ -16,35 +16,46 @@ namespace tg::broker {
 
 enum class Await : std::uint8_t { kPuback, kPubrec, kPubcomp, kNothing };
 
-struct InFlight {
-  MessageRef message;  // null when it will never be sent again (a clean session)
-  std::uint16_t packet_id = 0;
+// A message for one receiver. subscription_id is the only one that applies, 0 = none; where several
+// do, they are in the message's properties already.
+struct Copy {
+  MessageRef message;
+  std::uint32_t subscription_id = 0;
   std::uint8_t qos = 0;
   bool retain = false;
+};
+
+// The copy's message is null when it will never be sent again (a session without a future).
+struct InFlight : Copy {
+  std::uint16_t packet_id = 0;
   Await await = Await::kNothing;
 };
 
-struct Queued {
-  MessageRef message;
-  std::uint8_t qos = 0;
-  bool retain = false;
+struct Queued : Copy {
   bool is_replay = false;  // from the retained set, on subscribing
 };
 
 class Outbound {
  public:
   // Opens a window place; returns its packet id.
-  std::uint16_t start(MessageRef message, std::uint8_t qos, bool retain);
+  std::uint16_t start(Copy copy);
   [[nodiscard]] std::size_t in_flight() const { return window_.size(); }
-  [[nodiscard]] InFlight& in_flight(std::size_t index) { return window_[index]; }
+
+  // A new connection: the whole window is to be sent again, as far as the peer's window goes.
+  void begin_resend() { unsent_ = window_.size(); }
+  [[nodiscard]] std::size_t unsent() const { return unsent_; }
+  // The next one of them; it counts as sent from now on.
+  InFlight& resend_next() { return window_[window_.size() - unsent_--]; }
 
   // False when the id is unknown or awaits something else.
   bool on_puback(std::uint16_t packet_id) { return finish(packet_id, Await::kPuback); }
   bool on_pubcomp(std::uint16_t packet_id) { return finish(packet_id, Await::kPubcomp); }
-  // The message itself is not needed any more.
-  bool on_pubrec(std::uint16_t packet_id);
+  // The message itself is not needed any more. `refused`: neither is the rest of the exchange.
+  bool on_pubrec(std::uint16_t packet_id, bool refused = false);
 
   void push(Queued queued);
+  // To be sent again, or for the first time.
+  [[nodiscard]] bool has_more() const { return unsent_ > 0 || !queue_.empty(); }
   [[nodiscard]] bool has_queued() const { return !queue_.empty(); }
   [[nodiscard]] Queued& front() { return queue_.front(); }
   void pop_front();
@@ -59,6 +70,7 @@ class Outbound {
 
   Ring<InFlight> window_;
   Ring<Queued> queue_;
+  std::size_t unsent_ = 0;        // at the window's end
   std::size_t queued_bytes_ = 0;  // replays are counted by the retained set
   std::uint32_t replaying_ = 0;
   std::uint16_t last_id_ = 0;

@@ -3,8 +3,12 @@
 #include <utility>
 
 #include "daemon/base/assert.h"
+#include "local-broker/broker/connection.h"
 
 namespace tg::broker {
+
+Session::Session() : expiry(TimerKind::kSession, this) {}
+Session::~Session() = default;
 
 Session* Sessions::find(std::string_view client_id) const {
   const auto found = by_id_.find(client_id);

@@ -1,5 +1,5 @@
 // What the broker remembers of one client: subscriptions, messages on their way, acknowledgements
-// owed. A clean session ends with its connection; a persistent one waits for the client until it
+// owed. A transient session ends with its connection; another waits for the client until it
 // expires.
 //
 // Owner: Sessions. Sessions end only between packets and rounds, never during a delivery, so a
@@ -24,24 +24,35 @@
 namespace tg::broker {
 
 struct Connection;
+struct DelayedWill;
 
 // A session's half of a subscription: where the other half stands in the tree.
 struct SubscriptionPlace {
+  static constexpr std::uint32_t kNoGroup = 0xFFFF'FFFF;
   NodeId node = kNoNode;
+  std::uint32_t group = kNoGroup;  // index of the shared subscription at the node
   std::uint32_t index = 0;
 };
 
 struct Session {
-  Session() : expiry(TimerKind::kSession, this) {}
+  Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  static constexpr std::int64_t kNever = -1;
+
+  [[nodiscard]] bool is_transient() const { return expires_after_ms == 0; }
 
   ClientInfo client;
-  Connection* connection = nullptr;  // null while the client is away
-  bool clean = true;
+  Connection* connection = nullptr;   // null while the client is away
+  std::int64_t expires_after_ms = 0;  // the client's being away for so long; or kNever
   std::uint32_t slot = 0;
   Outbound outbound;
   AckQueue acks;
   std::vector<SubscriptionPlace> subscriptions;
   Timer expiry;
+  std::unique_ptr<DelayedWill> will;  // while the client is away
   // Scratch of TopicCache: the last match that met this session, and where it put it.
   std::uint64_t match_mark = 0;
   std::uint32_t match_index = 0;

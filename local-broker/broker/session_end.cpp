@@ -1,19 +1,32 @@
 // What happens to a session when its client leaves, for a while or for good.
+#include <algorithm>
+#include <utility>
+
 #include "local-broker/broker/core.h"
 
 namespace tg::broker {
 
+std::int64_t expiry_of(const Core& core, std::uint32_t seconds) {
+  constexpr std::uint32_t kForEver = 0xFFFF'FFFF;
+  const std::int64_t longest = core.options.session_expiry_ms;
+  if (seconds == kForEver) return longest;
+  return longest == Session::kNever ? std::int64_t{seconds} * 1000
+                                    : std::min(std::int64_t{seconds} * 1000, longest);
+}
+
 void leave_session(Core& core, Session& session) {
   session.connection = nullptr;
   session.acks.detach();
-  if (session.clean) {
+  if (session.is_transient()) {
     core.orphans.push_back(session.slot);  // not now: a delivery may be under way
-  } else {
-    core.wheel.arm(session.expiry, core.now_ms + core.options.session_expiry_ms);
+  } else if (session.expires_after_ms != Session::kNever) {
+    core.wheel.arm(session.expiry, core.now_ms + session.expires_after_ms);
   }
 }
 
 void end_session(Core& core, Session& session) {
+  // A delayed will waits no longer than its session lives [MQTT-3.1.3-9].
+  if (session.will) core.wills.push_back({session.client, std::move(session.will->will)});
   core.queued_bytes -= session.outbound.queued_bytes();
   core.subscriptions.remove_all(session);
   core.sessions.erase(session);
@@ -23,7 +36,7 @@ void end_orphans(Core& core) {
   for (const std::uint32_t slot : core.orphans) {
     Session* session = core.sessions.at(slot);
     // Its slot may have a new session by now.
-    if (session != nullptr && session->clean && session->connection == nullptr) {
+    if (session != nullptr && session->is_transient() && session->connection == nullptr) {
       end_session(core, *session);
     }
   }

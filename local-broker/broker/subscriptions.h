@@ -5,36 +5,61 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "local-broker/broker/level_tree.h"
 #include "local-broker/broker/session.h"
+#include "local-broker/mqtt/packet.h"
 
 namespace tg::broker {
 
 struct Subscriber {
   Session* session = nullptr;
-  std::uint32_t place = 0;   // index in Session::subscriptions
-  std::uint8_t options = 0;  // of the SUBSCRIBE: bits 0-1 are the QoS
+  std::uint32_t place = 0;            // index in Session::subscriptions
+  std::uint32_t subscription_id = 0;  // 0 = none
+  std::uint8_t options = 0;           // of the SUBSCRIBE
+};
+
+// The members of a shared subscription take turns.
+struct SharedGroup {
+  std::string name;
+  std::vector<Subscriber> members;
+  std::size_t turn = 0;
 };
 
 class Subscriptions {
  public:
   enum class Outcome : std::uint8_t { kNew, kReplaced, kLimit };
-  // The filter must be valid. kLimit: the session has `limit` of them.
-  Outcome add(Session& session, std::string_view filter, std::uint8_t options, std::size_t limit);
-  bool remove(Session& session, std::string_view filter);
+  // The request must be valid. kLimit: the session has `limit` of them.
+  Outcome add(Session& session, const mqtt::FilterRequest& request, std::uint32_t subscription_id,
+              std::size_t limit);
+  bool remove(Session& session, const mqtt::FilterRequest& request);
   void remove_all(Session& session);
 
-  // Calls visit(const Subscriber&) for every subscription that matches; a session with overlapping
-  // filters is visited several times.
-  template <class Visit>
-  void match(std::string_view topic, Visit&& visit) {
+  // Calls visit(const Subscriber&) for every subscription of a session's own that matches; a
+  // session with overlapping filters is visited several times. Calls visit_group(GroupPlace, const
+  // SharedGroup&) for every shared one.
+  template <class Visit, class VisitGroup>
+  void match(std::string_view topic, Visit&& visit, VisitGroup&& visit_group) {
     collect(topic);
     for (const NodeId node : matched_) {
-      for (const Subscriber& subscriber : tree_.value(node).subscribers) visit(subscriber);
+      const Leaf& leaf = tree_.value(node);
+      for (const Subscriber& subscriber : leaf.subscribers) visit(subscriber);
+      for (std::uint32_t i = 0; i < leaf.groups.size(); ++i) {
+        visit_group(GroupPlace{node, i}, leaf.groups[i]);
+      }
     }
+  }
+
+  // Good while generation() stays.
+  struct GroupPlace {
+    NodeId node;
+    std::uint32_t index;
+  };
+  [[nodiscard]] SharedGroup& group(GroupPlace place) {
+    return tree_.value(place.node).groups[place.index];
   }
 
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
@@ -44,12 +69,19 @@ class Subscriptions {
  private:
   struct Leaf {
     std::vector<Subscriber> subscribers;
-    [[nodiscard]] bool empty() const { return subscribers.empty(); }
+    std::vector<SharedGroup> groups;
+    [[nodiscard]] bool empty() const { return subscribers.empty() && groups.empty(); }
   };
 
   void collect(std::string_view topic);
+  // The list in which the other half of a subscription stands.
+  [[nodiscard]] std::vector<Subscriber>& list_of(const SubscriptionPlace& at);
   void remove_at(Session& session, std::size_t place);
-  [[nodiscard]] static std::size_t place_of(const Session& session, NodeId node);
+  void remove_group(NodeId node, std::uint32_t index);
+  // Index in Session::subscriptions; its size when there is none.
+  [[nodiscard]] std::size_t place_of(const Session& session,
+                                     const mqtt::FilterRequest& request) const;
+  [[nodiscard]] std::uint32_t group_of(NodeId node, std::string_view name) const;
 
   LevelTree<Leaf> tree_;
   std::uint64_t generation_ = 1;

@@ -17,7 +17,7 @@ void publish_sys(Core& core, std::string_view name, const std::string& value) {
   const std::string topic = fmt::format("$SYS/broker/{}", name);
   const MessageFields message{topic, value, {}, 0};
   retain(core, message);
-  if (TopicEntry* entry = topic_entry(core, topic)) deliver(core, *entry, message);
+  if (TopicEntry* entry = topic_entry(core, topic)) deliver(core, *entry, message, nullptr, true);
 }
 
 void publish_sys_topics(Core& core) {

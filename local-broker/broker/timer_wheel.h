@@ -10,7 +10,7 @@
 
 namespace tg::broker {
 
-enum class TimerKind : std::uint8_t { kConnection, kSession };
+enum class TimerKind : std::uint8_t { kConnection, kSession, kWill };
 
 struct Timer {
   Timer(TimerKind timer_kind, void* timer_owner) : kind(timer_kind), owner(timer_owner) {}

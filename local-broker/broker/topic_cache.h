@@ -11,14 +11,31 @@
 #include <string_view>
 #include <vector>
 
-#include "local-broker/broker/session.h"
+#include "local-broker/broker/subscriptions.h"
 
 namespace tg::broker {
 
 struct Target {
+  static constexpr std::uint8_t kNotOwn = 0xFF;
+
   Session* session = nullptr;
   std::uint8_t qos = 0;      // the highest of its matching filters
-  std::uint8_t options = 0;  // of that filter
+  std::uint8_t own_qos = 0;  // for what the session itself published; or kNotOwn
+  bool retain_as_published = false;
+  std::uint32_t ids = 0;  // index + 1 in TopicEntry::ids, 0 = none
+};
+
+// A subscription identifier that one target gets; they are chained.
+struct TargetId {
+  std::uint32_t subscription_id = 0;
+  bool no_local = false;
+  std::uint32_t next = 0;  // index + 1, 0 = the last
+};
+
+// One of them gets the message.
+struct SharedTarget {
+  Subscriptions::GroupPlace place{};
+  std::vector<Target> members;
 };
 
 struct TopicEntry {
@@ -26,6 +43,10 @@ struct TopicEntry {
   std::uint64_t generation = 0;  // 0 = never resolved
   std::string topic;
   std::vector<Target> targets;
+  std::vector<TargetId> ids;
+  std::vector<SharedTarget> shared;
+
+  [[nodiscard]] bool has_receivers() const { return !targets.empty() || !shared.empty(); }
 };
 
 class TopicCache {

@@ -11,7 +11,8 @@ constexpr std::size_t kMaxHeldWills = 10'000;
 
 // False: no room.
 bool publish_will(Core& core, const OwedWill& owed) {
-  const MessageFields message = owed.will.message->fields();
+  MessageFields message = owed.will.message->fields();
+  if (owed.will.lifetime_ms > 0) message.expires_at_ms = core.now_ms + owed.will.lifetime_ms;
   TopicEntry* topic = topic_entry(core, message.topic);
   if (topic == nullptr || message.topic.starts_with("$SYS/") ||
       !core.hooks.authorise(owed.client, Access::kPublish, message.topic)) {
@@ -29,15 +30,28 @@ bool publish_will(Core& core, const OwedWill& owed) {
   }
   ++core.counts.wills;
   if (owed.will.retain) retain(core, message);
-  deliver(core, *topic, message);
+  deliver(core, *topic, message, nullptr, owed.will.retain);
   return true;
 }
 
 }  // namespace
 
 void owe_will(Core& core, Connection& connection) {
-  core.wills.push_back({connection.session->client, std::move(*connection.will)});
+  Session& session = *connection.session;
+  Will will = std::move(*connection.will);
   connection.will.reset();
+  if (will.delay_ms == 0 || session.is_transient()) {
+    core.wills.push_back({session.client, std::move(will)});
+    return;
+  }
+  const std::int64_t due_ms = core.now_ms + will.delay_ms;
+  session.will = std::make_unique<DelayedWill>(session, std::move(will));
+  core.wheel.arm(session.will->timer, due_ms);
+}
+
+void owe_delayed_will(Core& core, Session& session) {
+  core.wills.push_back({session.client, std::move(session.will->will)});
+  session.will.reset();
 }
 
 void publish_wills(Core& core) {

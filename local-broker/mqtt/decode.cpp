@@ -1,5 +1,6 @@
 #include "local-broker/mqtt/decode.h"
 
+#include "local-broker/mqtt/properties.h"
 #include "local-broker/mqtt/topic.h"
 #include "local-broker/mqtt/utf8.h"
 #include "local-broker/mqtt/wire.h"
@@ -63,23 +64,55 @@ void read_will(WireReader& reader, std::uint8_t flags, Connect& connect) {
   connect.will.payload = reader.string();
 }
 
+// "$share/group/filter", by [MQTT-4.8.2-1] and [MQTT-4.8.2-2].
+Fault take_group(FilterRequest& request) {
+  constexpr std::string_view kPrefix = "$share/";
+  if (!request.filter.starts_with(kPrefix)) return Fault::kNone;
+  const auto rest = request.filter.substr(kPrefix.size());
+  const auto slash = rest.find('/');
+  if (slash == 0 || slash == std::string_view::npos || slash + 1 == rest.size()) {
+    return Fault::kFilter;
+  }
+  request.group = rest.substr(0, slash);
+  request.filter = rest.substr(slash + 1);
+  const bool wildcard = request.group.find_first_of("+#") != std::string_view::npos;
+  return wildcard ? Fault::kFilter : Fault::kNone;
+}
+
+Fault check_options(Version version, const FilterRequest& request) {
+  const unsigned reserved = version == Version::k5 ? 0xC0U : 0xFCU;
+  if ((request.options & reserved) != 0) return Fault::kQos;  // [MQTT-3.8.3-4], v5 [-5]
+  if ((request.options & kOptionQos) == 3) return Fault::kQos;
+  if ((request.options & kOptionRetainHandling) == 0x30) return Fault::kPropertyValue;
+  if (!request.group.empty() && (request.options & kOptionNoLocal) != 0) {
+    return Fault::kPropertyValue;  // v5 [MQTT-3.8.3-4]
+  }
+  return Fault::kNone;
+}
+
 // The common shape of SUBSCRIBE and UNSUBSCRIBE: id, properties, then filters.
-Fault read_filters(Version version, const Frame& frame, bool with_options, std::uint16_t& packet_id,
+Fault read_filters(Version version, const Frame& frame, FiltersHead& head,
                    std::vector<FilterRequest>& filters) {
   filters.clear();
   if (frame.flags != 0x02) return Fault::kFlags;  // [MQTT-3.8.1-1], [MQTT-3.10.1-1]
+  const bool is_subscribe = frame.type == PacketType::kSubscribe;
   WireReader reader(frame.body);
-  packet_id = reader.u16();
-  static_cast<void>(read_properties(version, reader));
+  head.packet_id = reader.u16();
+  const auto properties = read_properties(version, reader);
   if (reader.failed()) return Fault::kTruncated;
-  if (packet_id == 0) return Fault::kPacketId;
+  if (head.packet_id == 0) return Fault::kPacketId;
+  const Fault fault = is_subscribe ? read_subscribe_properties(properties, head.subscription_id)
+                                   : check_unsubscribe_properties(properties);
+  if (fault != Fault::kNone) return fault;
   while (!reader.at_end()) {
     FilterRequest request;
     request.filter = reader.string();
-    if (with_options) request.options = reader.u8();
+    if (is_subscribe) request.options = reader.u8();
     if (reader.failed()) return Fault::kTruncated;
     if (!is_valid_utf8(request.filter)) return Fault::kUtf8;
     if (!is_valid_topic_filter(request.filter)) return Fault::kFilter;
+    if (const Fault bad = take_group(request); bad != Fault::kNone) return bad;
+    if (const Fault bad = check_options(version, request); bad != Fault::kNone) return bad;
     filters.push_back(request);
   }
   return filters.empty() ? Fault::kNoFilters : Fault::kNone;  // [MQTT-3.8.3-3], [MQTT-3.10.3-2]
@@ -156,35 +189,40 @@ Fault decode_publish(Version version, std::uint8_t flags, std::string_view body,
   return Fault::kNone;
 }
 
-Fault decode_ack(Version version, const Frame& frame, std::uint16_t& packet_id) {
+Fault decode_ack(Version version, const Frame& frame, Ack& ack) {
   const std::uint8_t wanted = frame.type == PacketType::kPubrel ? 0x02 : 0x00;
   if (frame.flags != wanted) return Fault::kFlags;  // [MQTT-3.6.1-1]
   WireReader reader(frame.body);
-  packet_id = reader.u16();
+  ack.packet_id = reader.u16();
+  std::string_view properties;
   if (version == Version::k5 && !reader.at_end()) {
-    static_cast<void>(reader.u8());  // the reason
-    if (!reader.at_end()) static_cast<void>(read_properties(version, reader));
+    ack.reason = static_cast<Reason>(reader.u8());
+    if (!reader.at_end()) properties = read_properties(version, reader);
   }
   if (const Fault fault = end_of(reader); fault != Fault::kNone) return fault;
-  return packet_id == 0 ? Fault::kPacketId : Fault::kNone;
+  if (const Fault fault = check_ack_properties(properties); fault != Fault::kNone) return fault;
+  return ack.packet_id == 0 ? Fault::kPacketId : Fault::kNone;
 }
 
-Fault decode_subscribe(Version version, const Frame& frame, std::uint16_t& packet_id,
+Fault decode_subscribe(Version version, const Frame& frame, FiltersHead& head,
                        std::vector<FilterRequest>& filters) {
-  const Fault fault = read_filters(version, frame, true, packet_id, filters);
-  if (fault != Fault::kNone) return fault;
-  const unsigned reserved = version == Version::k5 ? 0xC0U : 0xFCU;
-  for (const auto& request : filters) {
-    if ((request.options & reserved) != 0) return Fault::kQos;  // [MQTT-3-8.3-4]
-    if ((request.options & 3U) == 3U) return Fault::kQos;
-    if ((request.options & 0x30U) == 0x30U) return Fault::kFlags;  // retain handling 3
-  }
-  return Fault::kNone;
+  return read_filters(version, frame, head, filters);
 }
 
-Fault decode_unsubscribe(Version version, const Frame& frame, std::uint16_t& packet_id,
+Fault decode_unsubscribe(Version version, const Frame& frame, FiltersHead& head,
                          std::vector<FilterRequest>& filters) {
-  return read_filters(version, frame, false, packet_id, filters);
+  return read_filters(version, frame, head, filters);
+}
+
+Fault decode_disconnect(Version version, const Frame& frame, Disconnect& disconnect) {
+  if (version != Version::k5) return decode_empty(frame);
+  if (frame.flags != 0) return Fault::kFlags;  // [MQTT-3.14.1-1]
+  WireReader reader(frame.body);
+  std::string_view properties;
+  if (!reader.at_end()) disconnect.reason = static_cast<Reason>(reader.u8());
+  if (!reader.at_end()) properties = read_properties(version, reader);
+  if (const Fault fault = end_of(reader); fault != Fault::kNone) return fault;
+  return read_disconnect_properties(properties, disconnect.session_expiry_s);
 }
 
 Fault decode_empty(const Frame& frame) {

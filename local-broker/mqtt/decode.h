@@ -30,24 +30,26 @@ enum class FrameState : std::uint8_t { kComplete, kPartial, kMalformed };
                                      Frame& frame, Fault& fault);
 
 // On kProtocolLevel the protocol's name was right and the answer is CONNACK with code 1
-// [MQTT-3.1.2-2]. The will's topic is validated.
+// [MQTT-3.1.2-2]. The will's topic is validated, its properties and those of the packet are not.
 [[nodiscard]] Fault decode_connect(std::string_view body, Connect& connect);
 
 // The topic is not validated: who has seen it before need not look again (is_valid_topic_name).
+// Neither are the properties (read_publish_properties).
 [[nodiscard]] Fault decode_publish(Version version, std::uint8_t flags, std::string_view body,
                                    Publish& publish);
 
 // PUBACK, PUBREC, PUBREL, PUBCOMP.
-[[nodiscard]] Fault decode_ack(Version version, const Frame& frame, std::uint16_t& packet_id);
+[[nodiscard]] Fault decode_ack(Version version, const Frame& frame, Ack& ack);
 
-// Filters are validated. `filters` is cleared first.
-[[nodiscard]] Fault decode_subscribe(Version version, const Frame& frame, std::uint16_t& packet_id,
+// Filters are validated, those of shared subscriptions taken apart. `filters` is cleared first.
+[[nodiscard]] Fault decode_subscribe(Version version, const Frame& frame, FiltersHead& head,
                                      std::vector<FilterRequest>& filters);
-[[nodiscard]] Fault decode_unsubscribe(Version version, const Frame& frame,
-                                       std::uint16_t& packet_id,
+[[nodiscard]] Fault decode_unsubscribe(Version version, const Frame& frame, FiltersHead& head,
                                        std::vector<FilterRequest>& filters);
 
-// PINGREQ, and DISCONNECT before version 5: flags and body are empty.
+[[nodiscard]] Fault decode_disconnect(Version version, const Frame& frame, Disconnect& disconnect);
+
+// PINGREQ: flags and body are empty.
 [[nodiscard]] Fault decode_empty(const Frame& frame);
 
 }  // namespace tg::mqtt

@@ -16,38 +16,54 @@ std::size_t variable_integer_size(std::size_t value) {
   return size;
 }
 
+// The remaining length.
+std::size_t publish_length(Version version, const Publish& publish) {
+  std::size_t length = 2 + publish.topic.size() + publish.payload.size();
+  if (publish.qos > 0) length += 2;
+  if (version == Version::k5) {
+    length += variable_integer_size(publish.properties.size()) + publish.properties.size();
+  }
+  return length;
+}
+
 }  // namespace
 
-void append_connack(std::string& out, Version version, bool session_present, std::uint8_t code) {
+void append_connack(std::string& out, Version version, bool session_present, std::uint8_t code,
+                    std::string_view properties) {
   const bool v5 = version == Version::k5;
-  put_head(out, PacketType::kConnack, 0, v5 ? 3 : 2);
+  const std::size_t more =
+      v5 ? variable_integer_size(properties.size()) + properties.size() : std::size_t{0};
+  put_head(out, PacketType::kConnack, 0, 2 + more);
   // [MQTT-3.2.2-4]; 3.1 has no such bit.
   out.push_back(session_present && code == kAccepted && version != Version::k31 ? '\x01' : '\0');
   out.push_back(static_cast<char>(code));
-  if (v5) put_variable_integer(out, 0);
+  if (!v5) return;
+  put_variable_integer(out, properties.size());
+  out.append(properties);
 }
 
 PublishLayout append_publish(std::string& out, Version version, const Publish& publish) {
-  const bool v5 = version == Version::k5;
-  std::size_t length = 2 + publish.topic.size() + publish.payload.size();
-  if (publish.qos > 0) length += 2;
-  if (v5) length += variable_integer_size(publish.properties.size()) + publish.properties.size();
   const unsigned flags = (publish.dup ? 8U : 0U) | static_cast<unsigned>(publish.qos) << 1U |
                          (publish.retain ? 1U : 0U);
   const std::size_t start = out.size();
-  put_head(out, PacketType::kPublish, flags, length);
+  put_head(out, PacketType::kPublish, flags, publish_length(version, publish));
   put_string(out, publish.topic);
   PublishLayout layout;
   if (publish.qos > 0) {
     layout.packet_id_at = out.size() - start;
     put_u16(out, publish.packet_id);
   }
-  if (v5) {
+  if (version == Version::k5) {
     put_variable_integer(out, publish.properties.size());
     out.append(publish.properties);
   }
   out.append(publish.payload);
   return layout;
+}
+
+std::size_t publish_size(Version version, const Publish& publish) {
+  const std::size_t length = publish_length(version, publish);
+  return 1 + variable_integer_size(length) + length;
 }
 
 void append_suback(std::string& out, Version version, std::uint16_t packet_id,
@@ -60,13 +76,23 @@ void append_suback(std::string& out, Version version, std::uint16_t packet_id,
 }
 
 void append_unsuback(std::string& out, Version version, std::uint16_t packet_id,
-                     std::size_t filters) {
+                     const std::vector<std::uint8_t>& codes) {
   const bool v5 = version == Version::k5;
-  put_head(out, PacketType::kUnsuback, 0, 2 + (v5 ? 1 + filters : 0));
+  put_head(out, PacketType::kUnsuback, 0, 2 + (v5 ? 1 + codes.size() : 0));
   put_u16(out, packet_id);
   if (!v5) return;
   put_variable_integer(out, 0);
-  out.append(filters, '\0');
+  for (const std::uint8_t code : codes) out.push_back(static_cast<char>(code));
+}
+
+void append_disconnect(std::string& out, Reason reason) {
+  put_head(out, PacketType::kDisconnect, 0, 1);
+  out.push_back(static_cast<char>(reason));
+}
+
+std::array<char, 5> encode_ack(PacketType type, std::uint16_t packet_id, Reason reason) {
+  const auto head = encode_ack(type, packet_id);
+  return {head[0], '\x03', head[2], head[3], static_cast<char>(reason)};
 }
 
 std::array<char, 4> encode_ack(PacketType type, std::uint16_t packet_id) {

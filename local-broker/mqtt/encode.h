@@ -16,15 +16,24 @@ struct PublishLayout {
   std::size_t packet_id_at = 0;  // offset of the two bytes; 0 at QoS 0
 };
 
+// Properties are bytes without their length, used by version 5 only.
+
 // `code` is the return code before version 5, the reason code in it.
-void append_connack(std::string& out, Version version, bool session_present, std::uint8_t code);
-// properties: raw bytes, used by version 5 only.
+void append_connack(std::string& out, Version version, bool session_present, std::uint8_t code,
+                    std::string_view properties = {});
 PublishLayout append_publish(std::string& out, Version version, const Publish& publish);
+// Its size, without writing it.
+[[nodiscard]] std::size_t publish_size(Version version, const Publish& publish);
 void append_suback(std::string& out, Version version, std::uint16_t packet_id,
                    const std::vector<std::uint8_t>& codes);
-// `filters`: version 5 answers each one.
+// `codes`: version 5 answers each filter.
 void append_unsuback(std::string& out, Version version, std::uint16_t packet_id,
-                     std::size_t filters);
+                     const std::vector<std::uint8_t>& codes);
+// Version 5 only.
+void append_disconnect(std::string& out, Reason reason);
+// PUBACK, PUBREC, PUBREL or PUBCOMP of version 5 with a reason that is not 0.
+[[nodiscard]] std::array<char, 5> encode_ack(PacketType type, std::uint16_t packet_id,
+                                             Reason reason);
 
 // PUBACK, PUBREC, PUBREL or PUBCOMP with reason 0: the same four bytes in every version.
 [[nodiscard]] std::array<char, 4> encode_ack(PacketType type, std::uint16_t packet_id);

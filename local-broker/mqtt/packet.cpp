@@ -36,8 +36,38 @@ const char* fault_name(Fault fault) {
       return "no_filters";
     case Fault::kUnexpected:
       return "unexpected";
+    case Fault::kProperty:
+      return "property";
+    case Fault::kPropertyValue:
+      return "property_value";
+    case Fault::kTopicAlias:
+      return "topic_alias";
+    case Fault::kReceiveMaximum:
+      return "receive_maximum";
   }
   return "unknown";
+}
+
+Reason reason_of(Fault fault) {
+  switch (fault) {
+    case Fault::kTooLarge:
+      return Reason::kPacketTooLarge;
+    case Fault::kTopic:
+      return Reason::kTopicNameInvalid;
+    case Fault::kFilter:
+      return Reason::kTopicFilterInvalid;
+    case Fault::kTopicAlias:
+      return Reason::kTopicAliasInvalid;
+    case Fault::kReceiveMaximum:
+      return Reason::kReceiveMaximumExceeded;
+    case Fault::kNoFilters:
+    case Fault::kUnexpected:
+    case Fault::kPropertyValue:
+    case Fault::kPacketId:
+      return Reason::kProtocolError;
+    default:
+      return Reason::kMalformedPacket;
+  }
 }
 
 }  // namespace tg::mqtt

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace tg::mqtt {
@@ -42,12 +43,16 @@ enum class Fault : std::uint8_t {
   kPacketId,  // zero
   kQos,       // 3, or reserved option bits
   kUtf8,
-  kTopic,       // not a valid topic name
-  kFilter,      // not a valid topic filter
-  kNoFilters,   // SUBSCRIBE or UNSUBSCRIBE without any
-  kUnexpected,  // a packet that may not come now
+  kTopic,           // not a valid topic name
+  kFilter,          // not a valid topic filter
+  kNoFilters,       // SUBSCRIBE or UNSUBSCRIBE without any
+  kUnexpected,      // a packet that may not come now
+  kProperty,        // version 5: a property that is malformed or has no place in its packet
+  kPropertyValue,   // … that stands twice or has a value that is not allowed
+  kTopicAlias,      // version 5: zero, or above the maximum
+  kReceiveMaximum,  // version 5: more publishes at once than were allowed
 };
-inline constexpr std::size_t kFaultCount = 16;
+inline constexpr std::size_t kFaultCount = 20;
 
 [[nodiscard]] const char* fault_name(Fault fault);
 
@@ -55,12 +60,44 @@ inline constexpr std::uint8_t kAccepted = 0;  // CONNACK, every version
 // CONNACK return codes before version 5.
 inline constexpr std::uint8_t kUnacceptableVersion = 1;
 inline constexpr std::uint8_t kIdentifierRejected = 2;
-inline constexpr std::uint8_t kServerUnavailable = 3;
-inline constexpr std::uint8_t kBadCredentials = 4;
-inline constexpr std::uint8_t kNotAuthorised = 5;
+inline constexpr std::uint8_t kCodeServerUnavailable = 3;
+inline constexpr std::uint8_t kCodeBadCredentials = 4;
+inline constexpr std::uint8_t kCodeNotAuthorised = 5;
 inline constexpr std::uint8_t kSubackFailure = 0x80;
-// Reason codes of version 5.
-inline constexpr std::uint8_t kReasonUnsupportedVersion = 0x84;
+
+// Reason codes of version 5; those of 0x80 and above are failures.
+enum class Reason : std::uint8_t {
+  kSuccess = 0x00,
+  kDisconnectWithWill = 0x04,
+  kNoMatchingSubscribers = 0x10,
+  kNoSubscriptionExisted = 0x11,
+  kUnspecified = 0x80,
+  kMalformedPacket = 0x81,
+  kProtocolError = 0x82,
+  kImplementationSpecific = 0x83,
+  kUnsupportedVersion = 0x84,
+  kIdentifierNotValid = 0x85,
+  kBadCredentials = 0x86,
+  kNotAuthorised = 0x87,
+  kServerUnavailable = 0x88,
+  kServerShuttingDown = 0x8B,
+  kBadAuthenticationMethod = 0x8C,
+  kKeepAliveTimeout = 0x8D,
+  kSessionTakenOver = 0x8E,
+  kTopicFilterInvalid = 0x8F,
+  kTopicNameInvalid = 0x90,
+  kPacketIdNotFound = 0x92,
+  kReceiveMaximumExceeded = 0x93,
+  kTopicAliasInvalid = 0x94,
+  kPacketTooLarge = 0x95,
+  kQuotaExceeded = 0x97,
+  kAdministrativeAction = 0x98,
+};
+[[nodiscard]] constexpr bool is_failure(Reason reason) {
+  return static_cast<std::uint8_t>(reason) >= 0x80;
+}
+// How a version 5 peer is told.
+[[nodiscard]] Reason reason_of(Fault fault);
 
 struct Will {
   std::string_view topic;
@@ -94,9 +131,36 @@ struct Publish {
   bool retain = false;
 };
 
+// The options byte of a SUBSCRIBE. Before version 5 only the QoS.
+inline constexpr std::uint8_t kOptionQos = 0x03;
+inline constexpr std::uint8_t kOptionNoLocal = 0x04;
+inline constexpr std::uint8_t kOptionRetainAsPublished = 0x08;
+inline constexpr std::uint8_t kOptionRetainHandling = 0x30;
+inline constexpr std::uint8_t kRetainIfNew = 0x10;
+inline constexpr std::uint8_t kRetainNever = 0x20;
+
 struct FilterRequest {
-  std::string_view filter;
-  std::uint8_t options = 0;  // bits 0-1 QoS; version 5: no-local, retain-as-published, handling
+  std::string_view filter;  // without its "$share/group/"
+  std::string_view group;   // of a shared subscription; else empty
+  std::uint8_t options = 0;
+};
+
+// The body of SUBSCRIBE or UNSUBSCRIBE beside its filters.
+struct FiltersHead {
+  std::uint16_t packet_id = 0;
+  std::uint32_t subscription_id = 0;  // version 5; 0 = none
+};
+
+// PUBACK, PUBREC, PUBREL, PUBCOMP.
+struct Ack {
+  std::uint16_t packet_id = 0;
+  Reason reason = Reason::kSuccess;
+};
+
+// From a client. Before version 5 it is empty.
+struct Disconnect {
+  Reason reason = Reason::kSuccess;
+  std::optional<std::uint32_t> session_expiry_s;
 };
 
 }  // namespace tg::mqtt

@@ -24,6 +24,10 @@ class WireReader {
     return static_cast<std::uint16_t>(static_cast<std::uint8_t>(bytes[0]) << 8U |
                                       static_cast<std::uint8_t>(bytes[1]));
   }
+  std::uint32_t u32() {
+    const std::uint32_t high = u16();
+    return high << 16U | u16();
+  }
   // Two bytes of length, then that many bytes.
   std::string_view string() {
     const std::size_t length = u16();
@@ -32,6 +36,8 @@ class WireReader {
   std::string_view bytes(std::size_t count) { return take(count); }
   std::uint32_t variable_integer();
   std::string_view rest() { return take(data_.size()); }
+  // What has not been read yet.
+  [[nodiscard]] std::string_view remaining() const { return data_; }
 
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] bool at_end() const { return data_.empty(); }

@@ -35,7 +35,9 @@ void publish_round_trip(Version version, const Frame& frame) {
 }
 
 void decode(Version version, const Frame& frame) {
-  std::uint16_t id = 0;
+  tg::mqtt::FiltersHead head;
+  tg::mqtt::Ack ack;
+  tg::mqtt::Disconnect disconnect;
   std::vector<tg::mqtt::FilterRequest> filters;
   tg::mqtt::Connect connect;
   switch (frame.type) {
@@ -46,14 +48,15 @@ void decode(Version version, const Frame& frame) {
       publish_round_trip(version, frame);
       break;
     case PacketType::kSubscribe:
-      static_cast<void>(tg::mqtt::decode_subscribe(version, frame, id, filters));
+      static_cast<void>(tg::mqtt::decode_subscribe(version, frame, head, filters));
       break;
     case PacketType::kUnsubscribe:
-      static_cast<void>(tg::mqtt::decode_unsubscribe(version, frame, id, filters));
+      static_cast<void>(tg::mqtt::decode_unsubscribe(version, frame, head, filters));
       break;
     default:
-      static_cast<void>(tg::mqtt::decode_ack(version, frame, id));
+      static_cast<void>(tg::mqtt::decode_ack(version, frame, ack));
       static_cast<void>(tg::mqtt::decode_empty(frame));
+      static_cast<void>(tg::mqtt::decode_disconnect(version, frame, disconnect));
   }
 }
 

@@ -5,6 +5,7 @@
 
 using tg::broker::AckQueue;
 using tg::mqtt::PacketType;
+using tg::mqtt::Reason;
 
 namespace {
 
@@ -13,7 +14,7 @@ constexpr auto kPubrec = PacketType::kPubrec;
 
 std::string drained(AckQueue& acks) {
   std::string out;
-  acks.drain([&out](PacketType, std::uint16_t id) { out += std::to_string(id) + " "; });
+  acks.drain([&out](PacketType, std::uint16_t id, Reason) { out += std::to_string(id) + " "; });
   return out;
 }
 
@@ -106,4 +107,18 @@ TEST_CASE("Received QoS 2 ids are held until they are released") {
   acks.release_id(9);
   CHECK_FALSE(acks.holds_id(7));
   CHECK(acks.holds_id(3));
+}
+
+TEST_CASE("A publish counts once towards the receive maximum until its exchange has ended") {
+  AckQueue acks;
+  acks.push_pending(1, kPubrec, 7);
+  acks.hold_id(7);
+  acks.push_pending(2, kPuback, 8);
+  CHECK(acks.unfinished() == 2);
+  acks.complete(1);
+  acks.complete(2);
+  CHECK(drained(acks) == "7 8 ");
+  CHECK(acks.unfinished() == 1);
+  acks.release_id(7);
+  CHECK(acks.unfinished() == 0);
 }

@@ -17,17 +17,33 @@ TEST_CASE("A client is accepted at 3.1.1 and at 3.1") {
   CHECK(f.broker->stats().connections == 2);
 }
 
-TEST_CASE("Version 5 is refused in its own words, an unknown level with code 1") {
+TEST_CASE("An unknown protocol level is refused with code 1") {
   Fixture f;
-  Client five(f);
-  ConnectOptions options;
-  options.level = 5;
-  CHECK(five.connect("a", options) == 0x84);
-  CHECK(five.is_closed());
   Client seven(f);
+  ConnectOptions options;
   options.level = 7;
   CHECK(seven.connect("a", options) == 1);
   CHECK(seven.is_closed());
+}
+
+TEST_CASE("The session of an identity is not taken over by another one") {
+  Fixture f;
+  const auto bound = f.broker->listen({"users", "127.0.0.1:0", false});
+  REQUIRE(bound.has_value());
+  const std::uint16_t open_port = std::exchange(f.port, *bound);
+  ConnectOptions owner;
+  owner.username = "owner";
+  owner.clean = false;
+  Client a(f);
+  REQUIRE(a.connect("pump", owner) == 0);
+  ConnectOptions other;
+  other.username = "other";
+  Client b(f);
+  CHECK(b.connect("pump", other) == 2);
+  f.port = open_port;  // anonymous there, whatever name it gives
+  Client c(f);
+  CHECK(c.connect("pump", owner) == 2);
+  CHECK_FALSE(a.is_closed());
 }
 
 TEST_CASE("An empty client id is given one, but only with a clean session") {

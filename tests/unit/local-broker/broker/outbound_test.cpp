@@ -13,9 +13,9 @@ MessageRef message() { return MessageRef::make({"topic", "payload", {}, 1}); }
 
 TEST_CASE("Acknowledgements in any order empty the window") {
   Outbound outbound;
-  const auto a = outbound.start(message(), 1, false);
-  const auto b = outbound.start(message(), 1, false);
-  const auto c = outbound.start(message(), 1, false);
+  const auto a = outbound.start({message(), 0, 1, false});
+  const auto b = outbound.start({message(), 0, 1, false});
+  const auto c = outbound.start({message(), 0, 1, false});
   CHECK(outbound.on_puback(b));
   CHECK_FALSE(outbound.on_puback(b));
   CHECK(outbound.in_flight() == 3);
@@ -28,7 +28,7 @@ TEST_CASE("Acknowledgements in any order empty the window") {
 
 TEST_CASE("QoS 2 takes PUBREC, then PUBCOMP") {
   Outbound outbound;
-  const auto id = outbound.start(message(), 2, false);
+  const auto id = outbound.start({message(), 0, 2, false});
   CHECK_FALSE(outbound.on_puback(id));
   CHECK_FALSE(outbound.on_pubcomp(id));
   CHECK(outbound.on_pubrec(id));
@@ -39,13 +39,13 @@ TEST_CASE("QoS 2 takes PUBREC, then PUBCOMP") {
 
 TEST_CASE("Packet ids wrap past zero and stay distinct") {
   Outbound outbound;
-  outbound.start(message(), 1, false);
+  outbound.start({message(), 0, 1, false});
   REQUIRE(outbound.on_puback(1));
   for (int i = 2; i <= 0xFFFE; ++i) {
-    outbound.on_puback(outbound.start({}, 1, false));
+    outbound.on_puback(outbound.start({{}, 0, 1, false}));
   }
-  const auto last = outbound.start(message(), 1, false);
-  const auto first = outbound.start(message(), 1, false);
+  const auto last = outbound.start({message(), 0, 1, false});
+  const auto first = outbound.start({message(), 0, 1, false});
   CHECK(last == 0xFFFF);
   CHECK(first == 1);
   CHECK(outbound.on_puback(first));
@@ -56,14 +56,35 @@ TEST_CASE("Packet ids wrap past zero and stay distinct") {
 
 TEST_CASE("Replays do not count against the queue's bytes") {
   Outbound outbound;
-  outbound.push({message(), 0, true, true});
+  outbound.push({{message(), 0, 0, true}, true});
   CHECK(outbound.replaying() == 1);
   CHECK(outbound.queued_bytes() == 0);
-  outbound.push({message(), 1, false, false});
+  outbound.push({{message(), 0, 1, false}, false});
   CHECK(outbound.queued_bytes() > 0);
   outbound.pop_front();
   CHECK(outbound.replaying() == 0);
   outbound.pop_front();
   CHECK(outbound.queued_bytes() == 0);
   CHECK_FALSE(outbound.has_queued());
+}
+
+TEST_CASE("After a reconnect the window is sent again in order") {
+  Outbound outbound;
+  const auto a = outbound.start({message(), 0, 1, false});
+  const auto b = outbound.start({message(), 0, 2, false});
+  outbound.begin_resend();
+  CHECK(outbound.has_more());
+  CHECK(outbound.unsent() == 2);
+  CHECK(outbound.resend_next().packet_id == a);
+  CHECK(outbound.on_puback(a));
+  CHECK(outbound.unsent() == 1);
+  CHECK(outbound.resend_next().packet_id == b);
+  CHECK_FALSE(outbound.has_more());
+}
+
+TEST_CASE("A refused QoS 2 message is finished") {
+  Outbound outbound;
+  const auto id = outbound.start({message(), 0, 2, false});
+  CHECK(outbound.on_pubrec(id, true));
+  CHECK(outbound.in_flight() == 0);
 }

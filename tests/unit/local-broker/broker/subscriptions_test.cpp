@@ -16,9 +16,17 @@ using Outcome = tg::broker::Subscriptions::Outcome;
 
 namespace {
 
+tg::mqtt::FilterRequest request(std::string_view filter, std::uint8_t options = 0,
+                                std::string_view group = {}) {
+  return {filter, group, options};
+}
+
+void no_group(Subscriptions::GroupPlace /*place*/, const tg::broker::SharedGroup& /*group*/) {}
+
 std::multiset<std::string> matched(Subscriptions& subscriptions, std::string_view topic) {
   std::multiset<std::string> out;
-  subscriptions.match(topic, [&out](const auto& s) { out.insert(s.session->client.client_id); });
+  subscriptions.match(
+      topic, [&out](const auto& s) { out.insert(s.session->client.client_id); }, no_group);
   return out;
 }
 
@@ -30,7 +38,7 @@ TEST_CASE("A subscription is found by every topic it matches, and by no other") 
   const char* filters[] = {"#",   "+",  "a",    "a/#",   "a/+",    "a/b",    "+/b",  "/",
                            "+/+", "/#", "a//b", "a/+/b", "$SYS/#", "$SYS/+", "+/+/#"};
   for (const char* filter : filters) {
-    CHECK(subscriptions.add(sessions.create(filter), filter, 0, 10) == Outcome::kNew);
+    CHECK(subscriptions.add(sessions.create(filter), request(filter, 0), 0, 10) == Outcome::kNew);
   }
   for (const char* topic :
        {"a", "a/b", "/", "/b", "a//b", "a/", "b", "$SYS/x", "$SYS", "$SYS/a/b", "a/b/c/d"}) {
@@ -47,22 +55,23 @@ TEST_CASE("Subscribing again replaces the options and adds nothing") {
   Sessions sessions;
   Subscriptions subscriptions;
   Session& session = sessions.create("a");
-  subscriptions.add(session, "t", 0, 10);
+  subscriptions.add(session, request("t", 0), 0, 10);
   const auto before = subscriptions.generation();
-  CHECK(subscriptions.add(session, "t", 2, 10) == Outcome::kReplaced);
+  CHECK(subscriptions.add(session, request("t", 2), 0, 10) == Outcome::kReplaced);
   CHECK(subscriptions.generation() != before);
   CHECK(subscriptions.size() == 1);
-  subscriptions.match("t", [](const auto& s) { CHECK(s.options == 2); });
+  subscriptions.match(
+      "t", [](const auto& s) { CHECK(s.options == 2); }, no_group);
 }
 
 TEST_CASE("A session has no more subscriptions than its limit") {
   Sessions sessions;
   Subscriptions subscriptions;
   Session& session = sessions.create("a");
-  CHECK(subscriptions.add(session, "1", 0, 2) == Outcome::kNew);
-  CHECK(subscriptions.add(session, "2", 0, 2) == Outcome::kNew);
-  CHECK(subscriptions.add(session, "3", 0, 2) == Outcome::kLimit);
-  CHECK(subscriptions.add(session, "2", 1, 2) == Outcome::kReplaced);
+  CHECK(subscriptions.add(session, request("1", 0), 0, 2) == Outcome::kNew);
+  CHECK(subscriptions.add(session, request("2", 0), 0, 2) == Outcome::kNew);
+  CHECK(subscriptions.add(session, request("3", 0), 0, 2) == Outcome::kLimit);
+  CHECK(subscriptions.add(session, request("2", 1), 0, 2) == Outcome::kReplaced);
   CHECK(matched(subscriptions, "3").empty());
 }
 
@@ -71,9 +80,9 @@ TEST_CASE("Removing what was never added is harmless") {
   Subscriptions subscriptions;
   Session& a = sessions.create("a");
   Session& b = sessions.create("b");
-  CHECK_FALSE(subscriptions.remove(a, "t"));
-  subscriptions.add(b, "t", 0, 10);
-  CHECK_FALSE(subscriptions.remove(a, "t"));
+  CHECK_FALSE(subscriptions.remove(a, request("t")));
+  subscriptions.add(b, request("t", 0), 0, 10);
+  CHECK_FALSE(subscriptions.remove(a, request("t")));
   CHECK(matched(subscriptions, "t") == std::multiset<std::string>{"b"});
 }
 
@@ -105,10 +114,11 @@ TEST_CASE("The tree agrees with a plain list through many changes") {
       case 1:
       case 2:
       case 3:
-        CHECK(subscriptions.remove(*session, filter) == (model[session].erase(filter) == 1));
+        CHECK(subscriptions.remove(*session, request(filter)) ==
+              (model[session].erase(filter) == 1));
         break;
       default:
-        subscriptions.add(*session, filter, 0, 1000);
+        subscriptions.add(*session, request(filter, 0), 0, 1000);
         model[session].insert(filter);
     }
     std::string topic = any_path(3);
@@ -124,4 +134,34 @@ TEST_CASE("The tree agrees with a plain list through many changes") {
     REQUIRE(matched(subscriptions, topic) == expected);
     REQUIRE(subscriptions.size() == size);
   }
+}
+
+TEST_CASE("Members of shared subscriptions come and go") {
+  Sessions sessions;
+  Subscriptions subscriptions;
+  Session& a = sessions.create("a");
+  Session& b = sessions.create("b");
+  const auto members = [&subscriptions](std::string_view topic) {
+    std::map<std::string, std::size_t> out;
+    subscriptions.match(
+        topic, [](const auto&) { FAIL("not a subscription of its own"); },
+        [&out](auto, const auto& group) { out[group.name] = group.members.size(); });
+    return out;
+  };
+  const auto first = request("t/+", 1, "first");
+  const auto second = request("t/+", 1, "second");
+  CHECK(subscriptions.add(a, first, 0, 10) == Outcome::kNew);
+  CHECK(subscriptions.add(a, second, 0, 10) == Outcome::kNew);
+  CHECK(subscriptions.add(b, second, 0, 10) == Outcome::kNew);
+  CHECK(subscriptions.add(b, second, 7, 10) == Outcome::kReplaced);
+  CHECK(members("t/1") == std::map<std::string, std::size_t>{{"first", 1}, {"second", 2}});
+  CHECK_FALSE(subscriptions.remove(b, first));
+  CHECK_FALSE(subscriptions.remove(b, request("t/+")));
+  CHECK(subscriptions.remove(a, first));  // "second" moves into its place
+  CHECK(members("t/1") == std::map<std::string, std::size_t>{{"second", 2}});
+  subscriptions.remove_all(a);
+  CHECK(members("t/1") == std::map<std::string, std::size_t>{{"second", 1}});
+  CHECK(subscriptions.remove(b, second));
+  CHECK(members("t/1").empty());
+  CHECK(subscriptions.size() == 0);
 }

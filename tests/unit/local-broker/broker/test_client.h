@@ -113,6 +113,8 @@ struct ConnectOptions {
   bool will_retain = false;
   std::string username = "";
   int level = 4;
+  std::string properties = "";  // of version 5, without their length
+  std::string will_properties = "";
 };
 
 inline std::string text(std::string_view value) {
@@ -133,6 +135,11 @@ inline std::string packet(int head, const std::string& body) {
     out.push_back(static_cast<char>(length > 0 ? low | 0x80 : low));
   } while (length > 0);
   return out + body;
+}
+
+// A property list; short ones only.
+inline std::string list(const std::string& properties) {
+  return std::string(1, static_cast<char>(properties.size())) + properties;
 }
 
 class Client {
@@ -270,8 +277,9 @@ inline int Client::connect(const std::string& id, const ConnectOptions& options)
   body.push_back(static_cast<char>(options.level));
   body.push_back(static_cast<char>(flags));
   body += number(options.keep_alive_s);
-  if (options.level == 5) body.push_back('\0');
+  if (options.level == 5) body += list(options.properties);
   body += text(id);
+  if (has_will && options.level == 5) body += list(options.will_properties);
   if (has_will) body += text(options.will_topic) + text(options.will_payload);
   if (!options.username.empty()) body += text(options.username);
   send(packet(0x10, body));

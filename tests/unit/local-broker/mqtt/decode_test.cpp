@@ -35,9 +35,9 @@ Fault publish_fault(std::uint8_t flags, std::string_view body) {
 }
 
 Fault subscribe_fault(std::string_view bytes, Version version = Version::k311) {
-  std::uint16_t id = 0;
+  FiltersHead head;
   std::vector<FilterRequest> filters;
-  return decode_subscribe(version, frame_of(bytes), id, filters);
+  return decode_subscribe(version, frame_of(bytes), head, filters);
 }
 
 }  // namespace
@@ -161,24 +161,27 @@ TEST_CASE("A malformed PUBLISH is told apart by its fault") {
 }
 
 TEST_CASE("Acknowledgements have an id, and PUBREL its flags") {
-  std::uint16_t id = 0;
-  CHECK(decode_ack(Version::k311, frame_of("\x40\2\0\7"sv), id) == Fault::kNone);
-  CHECK(id == 7);
-  CHECK(decode_ack(Version::k311, frame_of("\x62\2\1\0"sv), id) == Fault::kNone);
-  CHECK(id == 256);
-  CHECK(decode_ack(Version::k311, frame_of("\x60\2\0\7"sv), id) == Fault::kFlags);
-  CHECK(decode_ack(Version::k311, frame_of("\x42\2\0\7"sv), id) == Fault::kFlags);
-  CHECK(decode_ack(Version::k311, frame_of("\x40\2\0\0"sv), id) == Fault::kPacketId);
-  CHECK(decode_ack(Version::k311, frame_of("\x40\1\0"sv), id) == Fault::kTruncated);
-  CHECK(decode_ack(Version::k311, frame_of("\x40\3\0\7\0"sv), id) == Fault::kTrailing);
-  CHECK(decode_ack(Version::k5, frame_of("\x40\4\0\7\0\0"sv), id) == Fault::kNone);
+  Ack ack;
+  CHECK(decode_ack(Version::k311, frame_of("\x40\2\0\7"sv), ack) == Fault::kNone);
+  CHECK(ack.packet_id == 7);
+  CHECK(decode_ack(Version::k311, frame_of("\x62\2\1\0"sv), ack) == Fault::kNone);
+  CHECK(ack.packet_id == 256);
+  CHECK(decode_ack(Version::k311, frame_of("\x60\2\0\7"sv), ack) == Fault::kFlags);
+  CHECK(decode_ack(Version::k311, frame_of("\x42\2\0\7"sv), ack) == Fault::kFlags);
+  CHECK(decode_ack(Version::k311, frame_of("\x40\2\0\0"sv), ack) == Fault::kPacketId);
+  CHECK(decode_ack(Version::k311, frame_of("\x40\1\0"sv), ack) == Fault::kTruncated);
+  CHECK(decode_ack(Version::k311, frame_of("\x40\3\0\7\0"sv), ack) == Fault::kTrailing);
+  CHECK(decode_ack(Version::k5, frame_of("\x40\4\0\7\0\0"sv), ack) == Fault::kNone);
+  CHECK(decode_ack(Version::k5, frame_of("\x40\3\0\7\x97"sv), ack) == Fault::kNone);
+  CHECK(ack.reason == Reason::kQuotaExceeded);
+  CHECK(decode_ack(Version::k5, frame_of("\x40\6\0\7\0\2\x24\1"sv), ack) == Fault::kProperty);
 }
 
 TEST_CASE("SUBSCRIBE yields its filters in order") {
-  std::uint16_t id = 0;
+  FiltersHead head;
   std::vector<FilterRequest> filters;
-  REQUIRE(decode_subscribe(Version::k311, frame_of("\x82\x0A\0\1\0\1a\2\0\1#\0"sv), id, filters) ==
-          Fault::kNone);
+  REQUIRE(decode_subscribe(Version::k311, frame_of("\x82\x0A\0\1\0\1a\2\0\1#\0"sv), head,
+                           filters) == Fault::kNone);
   REQUIRE(filters.size() == 2);
   CHECK(filters[0].filter == "a");
   CHECK(filters[0].options == 2);
@@ -196,12 +199,18 @@ TEST_CASE("A malformed SUBSCRIBE or UNSUBSCRIBE is told apart by its fault") {
   CHECK(subscribe_fault("\x82\5\0\1\0\0\0"sv) == Fault::kFilter);
   CHECK(subscribe_fault("\x82\6\0\1\0\1\xFF\0"sv) == Fault::kUtf8);
   CHECK(subscribe_fault("\x82\7\0\1\0\0\1a\x04"sv, Version::k5) == Fault::kNone);
-  CHECK(subscribe_fault("\x82\7\0\1\0\0\1a\x30"sv, Version::k5) == Fault::kFlags);
-  std::uint16_t id = 0;
+  CHECK(subscribe_fault("\x82\7\0\1\0\0\1a\x30"sv, Version::k5) == Fault::kPropertyValue);
+  CHECK(subscribe_fault("\x82\x10\0\1\0\0\x0A$share/g/a\0"sv, Version::k5) == Fault::kNone);
+  CHECK(subscribe_fault("\x82\x10\0\1\0\0\x0A$share/g/a\4"sv, Version::k5) ==
+        Fault::kPropertyValue);
+  CHECK(subscribe_fault("\x82\x0F\0\1\0\0\x09$share//a\0"sv, Version::k5) == Fault::kFilter);
+  CHECK(subscribe_fault("\x82\x0F\0\1\0\0\x09$share/g/\0"sv, Version::k5) == Fault::kFilter);
+  CHECK(subscribe_fault("\x82\x10\0\1\0\0\x0A$share/+/a\0"sv, Version::k5) == Fault::kFilter);
+  FiltersHead head;
   std::vector<FilterRequest> filters;
-  CHECK(decode_unsubscribe(Version::k311, frame_of("\xA2\2\0\1"sv), id, filters) ==
+  CHECK(decode_unsubscribe(Version::k311, frame_of("\xA2\2\0\1"sv), head, filters) ==
         Fault::kNoFilters);
-  CHECK(decode_unsubscribe(Version::k311, frame_of("\xA2\5\0\1\0\1a"sv), id, filters) ==
+  CHECK(decode_unsubscribe(Version::k311, frame_of("\xA2\5\0\1\0\1a"sv), head, filters) ==
         Fault::kNone);
 }
 

@@ -14,14 +14,14 @@ TEST_CASE("CONNACK says whether a session was present, but never with a refusal"
   append_connack(out, Version::k311, true, kAccepted);
   CHECK(out == "\x20\2\1\0"s);
   out.clear();
-  append_connack(out, Version::k311, true, kNotAuthorised);
+  append_connack(out, Version::k311, true, kCodeNotAuthorised);
   CHECK(out == "\x20\2\0\5"s);
   out.clear();
   append_connack(out, Version::k31, true, kAccepted);
   CHECK(out == "\x20\2\0\0"s);
   out.clear();
-  append_connack(out, Version::k5, false, kReasonUnsupportedVersion);
-  CHECK(out == "\x20\3\0\x84\0"s);
+  append_connack(out, Version::k5, false, 0x84, "\x24\1"sv);
+  CHECK(out == "\x20\5\0\x84\2\x24\1"s);
 }
 
 TEST_CASE("What PUBLISH is encoded to is decoded to the same") {
@@ -44,6 +44,7 @@ TEST_CASE("What PUBLISH is encoded to is decoded to the same") {
         Fault fault = Fault::kNone;
         REQUIRE(split_frame(out, 1 << 20, frame, fault) == FrameState::kComplete);
         CHECK(frame.size == out.size());
+        CHECK(publish_size(version, publish) == out.size());
         Publish back;
         REQUIRE(decode_publish(version, frame.flags, frame.body, back) == Fault::kNone);
         CHECK(back.topic == publish.topic);
@@ -64,11 +65,11 @@ TEST_CASE("SUBACK has a code for each filter; UNSUBACK only at version 5") {
   append_suback(out, Version::k311, 0x0102, {0, 2, kSubackFailure});
   CHECK(out == "\x90\5\1\2\0\2\x80"s);
   out.clear();
-  append_unsuback(out, Version::k311, 7, 2);
+  append_unsuback(out, Version::k311, 7, {0, 0x11});
   CHECK(out == "\xB0\2\0\7"s);
   out.clear();
-  append_unsuback(out, Version::k5, 7, 2);
-  CHECK(out == "\xB0\5\0\7\0\0\0"s);
+  append_unsuback(out, Version::k5, 7, {0, 0x11});
+  CHECK(out == "\xB0\5\0\7\0\0\x11"s);
 }
 
 TEST_CASE("Acknowledgements are four bytes, and PUBREL has its flag") {
@@ -76,4 +77,6 @@ TEST_CASE("Acknowledgements are four bytes, and PUBREL has its flag") {
   CHECK(std::string_view(puback.data(), 4) == "\x40\2\1\2"sv);
   const auto pubrel = encode_ack(PacketType::kPubrel, 1);
   CHECK(std::string_view(pubrel.data(), 4) == "\x62\2\0\1"sv);
+  const auto refused = encode_ack(PacketType::kPubrec, 1, Reason::kNotAuthorised);
+  CHECK(std::string_view(refused.data(), 5) == "\x50\3\0\1\x87"sv);
 }
