@@ -28,6 +28,31 @@ TEST_CASE("a component that does not exist has no level to set") {
   CHECK_FALSE(log::set_component_level("no-such-component", log::Level::kInfo));
 }
 
+TEST_CASE("a component can go back to the default level, and all are listed") {
+  const log::Component component("log-test-c");
+  log::set_default_level(log::Level::kInfo);
+  CHECK(log::set_component_level("log-test-c", log::Level::kError));
+  const auto state = [] {
+    for (auto& each : log::components()) {
+      if (each.name == "log-test-c") return each;
+    }
+    return log::ComponentState{"absent", log::Level::kError, false};
+  };
+  CHECK(state().name == "log-test-c");
+  CHECK(state().level == log::Level::kError);
+  CHECK(state().is_own);
+  CHECK(log::clear_component_level("log-test-c"));
+  CHECK(state().level == log::Level::kInfo);
+  CHECK_FALSE(state().is_own);
+  CHECK_FALSE(log::clear_component_level("no-such-component"));
+}
+
+TEST_CASE("levels have names") {
+  CHECK(log::parse_level("warning") == log::Level::kWarning);
+  CHECK_FALSE(log::parse_level("loud"));
+  CHECK(std::string(log::to_string(log::Level::kDebug)) == "debug");
+}
+
 TEST_CASE("a limit lets a burst through, counts the rest, and opens again") {
   log::Limit limit(2, 1000);
   CHECK(limit.allow(0));
