@@ -29,7 +29,10 @@ struct StatePut {
   std::string value;  // empty = delete
 };
 
+struct Opened;
+
 struct Group {
+  std::shared_ptr<const StoreOptions> options;      // new ones, taken over before all else
   std::vector<std::vector<SegmentDraft>> segments;  // by StreamId
   std::vector<Seq> positions;                       // by ReaderId; where each reader stands now
   bool positions_changed = false;
@@ -41,8 +44,8 @@ struct Group {
   Timestamp now;             // when it was handed over
 
   [[nodiscard]] bool is_empty() const {
-    return bytes == 0 && !maintenance && !positions_changed && state.empty() && tokens.empty() &&
-           tasks.empty();
+    return options == nullptr && bytes == 0 && !maintenance && !positions_changed &&
+           state.empty() && tokens.empty() && tasks.empty();
   }
 };
 
@@ -56,7 +59,8 @@ struct Committed {
     std::uint64_t evicted = 0;  // in this commit
     std::string evicted_reason;
   };
-  std::vector<Stream> streams;  // by StreamId
+  std::vector<Stream> streams;           // by StreamId
+  std::shared_ptr<const Opened> opened;  // after a group with options
   std::unique_ptr<Group> group;
   std::int64_t duration_us = 0;
   bool more_to_delete = false;

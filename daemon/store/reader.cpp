@@ -36,9 +36,9 @@ bool add_segment(Chunk& chunk, Seq first, std::uint64_t count, std::uint64_t crc
 Reader::Reader(std::filesystem::path file, std::vector<std::uint64_t> stream_ids, Post post,
                Counter corrupt)
     : file_(std::move(file)),
-      stream_ids_(std::move(stream_ids)),
       post_(std::move(post)),
       queue_(kQueue),
+      stream_ids_(std::move(stream_ids)),
       corrupt_(corrupt),
       thread_([this] { run(); }) {}
 
@@ -72,6 +72,18 @@ void Reader::get_state(std::string_view owner, std::function<void(Result<StateEn
         post_([entries, done] { done(std::move(*entries)); });
       },
       [done] { done(fail(ErrorCode::kBusy, "too many reads at once")); });
+}
+
+void Reader::set_streams(std::vector<std::uint64_t> stream_ids) {
+  push(
+      [this, stream_ids = std::move(stream_ids)] {
+        stream_ids_ = stream_ids;
+        statements_.clear();  // made anew with the next connection
+        database_.reset();
+      },
+      [] {
+        log::error(kLog, "too many reads at once: new streams cannot be read until a restart");
+      });
 }
 
 Result<void> Reader::connect() {

@@ -39,6 +39,8 @@ class Reader {
   void read(StreamId stream, Seq from, std::size_t max_bytes,
             std::function<void(Result<Chunk>)> done);
   void get_state(std::string_view owner, std::function<void(Result<StateEntries>)> done);
+  // Streams have been added: for the reads after this call.
+  void set_streams(std::vector<std::uint64_t> stream_ids);
 
  private:
   using Request = std::function<void()>;
@@ -51,11 +53,11 @@ class Reader {
   Result<StateEntries> get_state_now(const std::string& owner);
 
   const std::filesystem::path file_;
-  const std::vector<std::uint64_t> stream_ids_;
   const Post post_;
   BoundedQueue<Request> queue_;
 
   // The reader thread's alone.
+  std::vector<std::uint64_t> stream_ids_;
   Counter corrupt_;
   std::unique_ptr<Database> database_;
   struct Statements {

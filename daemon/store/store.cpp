@@ -39,6 +39,7 @@ class Store::State {
         clock_(clock),
         timers_(timers),
         post_(std::move(post)),
+        metrics_(metrics),
         alive_(std::make_shared<bool>(true)),
         commits_(metrics.counter("tidegate_store_commits_total", "Transactions committed")),
         commit_us_(
@@ -47,16 +48,7 @@ class Store::State {
                                  "Records skipped because their segment is damaged")),
         pending_gauge_(
             metrics.gauge("tidegate_store_pending_bytes", "Bytes accepted and not yet committed")) {
-    for (const auto& stream : options_.streams) {
-      const MetricLabels labels{{"stream", stream.name}};
-      records_.push_back(
-          metrics.counter("tidegate_store_records_total", "Records appended", labels));
-      for (const char* reason : {"max_size", "max_age"}) {
-        evicted_[{stream.name, reason}] =
-            metrics.counter("tidegate_store_evicted_total", "Records evicted by a limit",
-                            {{"stream", stream.name}, {"reason", reason}});
-      }
-    }
+    for (const auto& stream : options_.streams) count_stream(stream.name);
   }
 
   ~State() {
@@ -80,6 +72,9 @@ class Store::State {
   }
 
   Result<void> open();
+  void reconfigure(StoreOptions next, Task done);
+  void adopt(const StoreOptions& options, const Opened& opened);
+  void count_stream(const std::string& name);
 
   Admission admit(std::span<const StreamId> streams, std::size_t record_bytes);
   Seq append(StreamId stream, Record record);
@@ -100,11 +95,12 @@ class Store::State {
     };
   }
 
-  // Constant after open().
-  const StoreOptions options_;
+  // Constant after open(), but for adopt().
+  StoreOptions options_;
   const Clock& clock_;
   Timers& timers_;
   const Post post_;
+  Metrics& metrics_;
   std::shared_ptr<bool> alive_;  // read and written on the loop only
   std::string epoch_;
   std::uint32_t boot_ = 0;
@@ -187,6 +183,71 @@ Result<void> Store::State::open() {
                            }});
   maintain();
   return {};
+}
+
+void Store::State::count_stream(const std::string& name) {
+  records_.push_back(
+      metrics_.counter("tidegate_store_records_total", "Records appended", {{"stream", name}}));
+  for (const char* reason : {"max_size", "max_age"}) {
+    evicted_[{name, reason}] =
+        metrics_.counter("tidegate_store_evicted_total", "Records evicted by a limit",
+                         {{"stream", name}, {"reason", reason}});
+  }
+}
+
+// What is known by its id keeps it: what is new is appended, what has gone stays.
+void Store::State::reconfigure(StoreOptions next, Task done) {
+  auto merged = std::make_shared<StoreOptions>(options_);
+  merged->pending_bytes = next.pending_bytes;
+  merged->flash_saver = next.flash_saver;
+  for (auto& stream : next.streams) {
+    const auto at = std::find_if(merged->streams.begin(), merged->streams.end(),
+                                 [&stream](const auto& s) { return s.name == stream.name; });
+    if (at == merged->streams.end()) {
+      merged->streams.push_back(std::move(stream));
+    } else {
+      *at = std::move(stream);
+    }
+  }
+  for (auto& reader : merged->readers) reader.detached = true;
+  for (auto& reader : next.readers) {
+    const auto at = std::find_if(
+        merged->readers.begin(), merged->readers.end(),
+        [&reader](const auto& r) { return r.stream == reader.stream && r.name == reader.name; });
+    if (at == merged->readers.end()) {
+      merged->readers.push_back(std::move(reader));
+    } else {
+      at->detached = false;
+    }
+  }
+  open_->options = std::move(merged);
+  open_->tasks.push_back(std::move(done));
+  touch(0);
+}
+
+// The store thread works with these options: the loop follows.
+void Store::State::adopt(const StoreOptions& options, const Opened& opened) {
+  options_ = options;
+  detached_ = opened.detached;
+  std::vector<std::uint64_t> ids;
+  for (std::size_t i = 0; i < opened.streams.size(); ++i) {
+    ids.push_back(opened.streams[i].id);
+    if (i < next_.size()) continue;
+    next_.push_back(opened.streams[i].next);
+    count_stream(options_.streams[i].name);
+  }
+  committed_.resize(next_.size());
+  committing_stream_bytes_.resize(next_.size());
+  evicted_count_.resize(next_.size());
+  evicting_.resize(next_.size());
+  open_->segments.resize(next_.size());
+  auto& positions = open_->positions;
+  for (std::size_t i = positions.size(); i < opened.positions.size(); ++i) {
+    positions.push_back(opened.positions[i]);
+  }
+  reader_->set_streams(std::move(ids));
+  log::info(kLog, "{} streams and {} readers after a change of the configuration",
+            options_.streams.size(), options_.readers.size());
 }
 
 std::unique_ptr<Group> Store::State::new_group() const {
@@ -273,6 +334,7 @@ void Store::State::hand_over() {
 }
 
 void Store::State::committed(Committed result) {
+  if (result.opened != nullptr) adopt(*result.group->options, *result.opened);
   commits_.add();
   commit_us_.add(static_cast<std::uint64_t>(std::max<std::int64_t>(result.duration_us, 0)));
   committing_ = false;
@@ -358,6 +420,10 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options, const Clock& cl
 
 void Store::set_events(Events events) { state_->events_ = std::move(events); }
 
+void Store::reconfigure(StoreOptions next, Task done) {
+  state_->reconfigure(std::move(next), std::move(done));
+}
+
 Admission Store::admit(std::span<const StreamId> streams, std::size_t record_bytes) {
   return state_->admit(streams, record_bytes);
 }
@@ -437,7 +503,7 @@ std::vector<ReaderStatus> Store::readers() const {
   std::vector<ReaderStatus> all;
   const auto& named = state_->options_.readers;
   for (std::size_t i = 0; i < named.size(); ++i) {
-    all.push_back({named[i].stream, named[i].name, state_->open_->positions[i], false});
+    all.push_back({named[i].stream, named[i].name, state_->open_->positions[i], named[i].detached});
   }
   all.insert(all.end(), state_->detached_.begin(), state_->detached_.end());
   return all;

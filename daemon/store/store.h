@@ -55,6 +55,7 @@ struct ReaderOptions {
   std::string stream;
   std::string name;  // of the export or processor
   StartAt start = StartAt::kOldest;
+  bool detached = false;  // it has gone since the store was opened, and still holds its records
 };
 
 struct StoreOptions {
@@ -127,6 +128,11 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   void set_events(Events events);
+
+  // Takes over limits and intervals of streams, and new streams and readers, which get the next
+  // ids; `done` runs when they can be used. What `next` does not name stays: a stream as it is, a
+  // reader detached. The directory stays too. Not before the last one is done.
+  void reconfigure(StoreOptions next, Task done);
 
   // --- writing
   [[nodiscard]] Admission admit(std::span<const StreamId> streams, std::size_t record_bytes);

@@ -45,7 +45,13 @@ Result<Opened> Writer::open() {
 }
 
 Result<Committed> Writer::commit(const Group& group) {
-  if (!database_ || segments_.size() != options_.streams.size()) {
+  std::shared_ptr<const Opened> reopened;
+  if (group.options != nullptr) {
+    options_ = *group.options;
+    auto opened = open();
+    if (!opened) return tl::unexpected(opened.error());
+    reopened = std::make_shared<const Opened>(std::move(*opened));
+  } else if (!database_ || segments_.size() != options_.streams.size()) {
     if (auto opened = open(); !opened) return tl::unexpected(opened.error());
   }
   Committed result;
@@ -58,12 +64,14 @@ Result<Committed> Writer::commit(const Group& group) {
     segments_.clear();                  // opened anew by the next commit
     return tl::unexpected(std::move(error));
   }
-  saved_positions_ = group.positions;
+  // The group knows no readers that came with its options.
+  std::copy(group.positions.begin(), group.positions.end(), saved_positions_.begin());
   Committed state = summary();
   for (std::size_t i = 0; i < state.streams.size(); ++i) {
     state.streams[i].evicted = result.streams[i].evicted;
   }
   state.more_to_delete = result.more_to_delete;
+  state.opened = std::move(reopened);
   return state;
 }
 
@@ -84,8 +92,10 @@ Result<void> Writer::apply_stream(std::size_t stream, const Group& group, Commit
     if (!more) return tl::unexpected(more.error());
     result.more_to_delete = result.more_to_delete || *more;
   }
+  static const std::vector<SegmentDraft> kNone;
+  const auto& drafts = stream < group.segments.size() ? group.segments[stream] : kNone;
   std::uint64_t incoming = 0;
-  for (const auto& draft : group.segments[stream]) incoming += draft.records.size();
+  for (const auto& draft : drafts) incoming += draft.records.size();
   auto& evicted = result.streams[stream].evicted;
   if (options.when_full == WhenFull::kDropOldest && incoming > 0 &&
       segments.bytes() + incoming > options.max_size) {
@@ -99,7 +109,7 @@ Result<void> Writer::apply_stream(std::size_t stream, const Group& group, Commit
     if (!count) return tl::unexpected(count.error());
     evicted += *count;
   }
-  for (const auto& draft : group.segments[stream]) {
+  for (const auto& draft : drafts) {
     if (auto done = segments.append(draft); !done) return done;
     if (auto done = segments.merge_tail(); !done) return done;
   }
@@ -113,7 +123,8 @@ std::optional<Seq> Writer::slowest_reader(std::size_t stream, const Group& group
   };
   const std::string& name = options_.streams[stream].name;
   for (std::size_t i = 0; i < options_.readers.size(); ++i) {
-    if (options_.readers[i].stream == name) consider(group.positions[i]);
+    if (options_.readers[i].stream != name) continue;
+    consider(i < group.positions.size() ? group.positions[i] : saved_positions_[i]);
   }
   for (const auto& reader : detached_) {
     if (reader.stream == name) consider(reader.position);
@@ -123,7 +134,7 @@ std::optional<Seq> Writer::slowest_reader(std::size_t stream, const Group& group
 
 Result<void> Writer::apply_readers(const Group& group) {
   if (!group.positions_changed) return {};
-  for (std::size_t i = 0; i < options_.readers.size(); ++i) {
+  for (std::size_t i = 0; i < group.positions.size(); ++i) {
     if (group.positions[i] == saved_positions_[i]) continue;
     const auto& reader = options_.readers[i];
     const auto at = std::find_if(options_.streams.begin(), options_.streams.end(),

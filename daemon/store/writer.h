@@ -38,7 +38,7 @@ class Writer {
   [[nodiscard]] std::optional<Seq> slowest_reader(std::size_t stream, const Group& group) const;
 
   const std::filesystem::path file_;
-  const StoreOptions options_;
+  StoreOptions options_;
   const std::string boot_id_;
 
   std::optional<Database> database_;
