@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <string_view>
 #include <utility>
@@ -71,8 +72,9 @@ class Section {
 
 class Builder {
  public:
-  Builder(const Value& tree, std::filesystem::path folder, std::vector<Problem>& errors)
-      : root_(&tree, ""), folder_(std::move(folder)), errors_(errors) {}
+  Builder(const Value& tree, std::filesystem::path folder, std::vector<Problem>& errors,
+          std::vector<Problem>& warnings)
+      : root_(&tree, ""), folder_(std::move(folder)), errors_(errors), warnings_(warnings) {}
 
   Config build() {
     Config config;
@@ -98,6 +100,11 @@ class Builder {
     config.admin_socket = absolute(root_.below("admin").text("socket"));
     config.admin_http = root_.below("admin").text("http");
     if (config.admin_http == "off") config.admin_http.clear();
+    config.admin_tokens = absolute(root_.below("admin").text("tokens"));
+    if (!config.admin_tokens.empty() && ::access(config.admin_tokens.c_str(), R_OK) != 0) {
+      add(root_.below("admin").find("tokens")->place, "admin.tokens",
+          fmt::format("{} cannot be read", config.admin_tokens));
+    }
     return config;
   }
 
@@ -273,14 +280,30 @@ class Builder {
     if (value == nullptr) return {};
     if (value->is_scalar()) return value->scalar;
     const Value* file = value->find("file");
-    if (file == nullptr) return {};
-    std::ifstream input(absolute(file->scalar));
-    std::string secret;
-    if (!std::getline(input, secret)) {
-      add(file->place, fmt::format("cloud.{}.file", key),
-          fmt::format("{} cannot be read or is empty", absolute(file->scalar)));
+    const Value* credential = value->find("credential");
+    const std::string path = fmt::format("cloud.{}", key);
+    if (file != nullptr) return read_line(absolute(file->scalar), file->place, path + ".file");
+    if (credential == nullptr) return {};
+    // systemd's LoadCredential=; a check outside of the unit cannot see it.
+    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+    if (folder == nullptr) {
+      warnings_.push_back({credential->place, path + ".credential",
+                           fmt::format("{} is not looked at: there is no $CREDENTIALS_DIRECTORY "
+                                       "outside of a unit with LoadCredential=",
+                                       credential->scalar)});
+      return {};
     }
-    return secret;
+    return read_line(std::string(folder) + "/" + credential->scalar, credential->place,
+                     path + ".credential");
+  }
+
+  std::string read_line(const std::string& file, const Place& place, std::string path) {
+    std::ifstream input(file);
+    std::string line;
+    if (!std::getline(input, line)) {
+      add(place, std::move(path), fmt::format("{} cannot be read or is empty", file));
+    }
+    return line;
   }
 
   std::string required(const Section& item, const char* key, const char* path) {
@@ -298,12 +321,14 @@ class Builder {
   Section root_;
   std::filesystem::path folder_;
   std::vector<Problem>& errors_;
+  std::vector<Problem>& warnings_;
 };
 
 }  // namespace
 
-Config build(const Value& tree, const std::filesystem::path& folder, std::vector<Problem>& errors) {
-  return Builder(tree, folder, errors).build();
+Config build(const Value& tree, const std::filesystem::path& folder, std::vector<Problem>& errors,
+             std::vector<Problem>& warnings) {
+  return Builder(tree, folder, errors, warnings).build();
 }
 
 }  // namespace tg::config

@@ -11,6 +11,6 @@
 namespace tg::config {
 
 [[nodiscard]] Config build(const Value& tree, const std::filesystem::path& folder,
-                           std::vector<Problem>& errors);
+                           std::vector<Problem>& errors, std::vector<Problem>& warnings);
 
 }  // namespace tg::config

@@ -135,11 +135,7 @@ class Checker {
     if (value.is_scalar()) return;
     const bool sound = value.is_map() && value.map.size() == 1 && value.map[0].second.is_scalar() &&
                        (value.map[0].first == "file" || value.map[0].first == "credential");
-    if (!sound) {
-      add(value, path, "must be a string, {file: PATH} or {credential: NAME}");
-    } else if (value.map[0].first == "credential") {
-      later_.push_back(path + ".credential");
-    }
+    if (!sound) add(value, path, "must be a string, {file: PATH} or {credential: NAME}");
   }
 
   void endpoints(const Value& value, const std::string& path) {

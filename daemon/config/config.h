@@ -12,6 +12,7 @@ struct Listener {
   std::string name;
   std::string address;  // ADDRESS:PORT
   bool anonymous = false;
+  bool operator==(const Listener&) const = default;
 };
 
 struct Limits {
@@ -24,6 +25,7 @@ struct Limits {
   std::uint64_t total_memory = 0;
   std::int64_t session_expiry_ms = 0;
   std::int64_t max_keep_alive_ms = 0;
+  bool operator==(const Limits&) const = default;
 };
 
 struct Stream {
@@ -33,12 +35,14 @@ struct Stream {
   std::int64_t max_age_ms = 0;  // 0 = no limit
   std::string when_full;        // drop-oldest | drop-newest | reject
   std::int64_t commit_interval_ms = 0;
+  bool operator==(const Stream&) const = default;
 };
 
 struct Route {
   std::string name;
   std::vector<std::string> from;
   std::string to;
+  bool operator==(const Route&) const = default;
 };
 
 struct Processor {
@@ -48,6 +52,7 @@ struct Processor {
   std::string output;
   std::string start;        // oldest | now
   std::string config_json;  // the plugin's own section
+  bool operator==(const Processor&) const = default;
 };
 
 struct Export {
@@ -60,6 +65,7 @@ struct Export {
   std::uint64_t max_records = 0;
   std::uint64_t max_bytes = 0;
   std::int64_t max_age_ms = 0;
+  bool operator==(const Export&) const = default;
 };
 
 struct Cloud {
@@ -77,6 +83,7 @@ struct Cloud {
   std::uint64_t window = 0;
   std::int64_t backoff_min_ms = 0;
   std::int64_t backoff_max_ms = 0;
+  bool operator==(const Cloud&) const = default;
 };
 
 struct Config {
@@ -95,7 +102,8 @@ struct Config {
   std::optional<Cloud> cloud;
   std::vector<std::string> plugin_paths;
   std::string admin_socket;
-  std::string admin_http;  // empty = off
+  std::string admin_http;    // empty = off
+  std::string admin_tokens;  // file of bearer tokens; empty = none
 };
 
 }  // namespace tg::config

@@ -39,15 +39,17 @@ void sort_by_line(std::vector<Problem>& problems) {
 
 }  // namespace
 
-LoadResult load(const std::filesystem::path& file) {
+LoadResult load(const std::filesystem::path& file, const std::filesystem::path& folder) {
   LoadResult result;
-  Value tree = read_tree(file, result.errors);
+  Value& tree = result.tree;
+  tree = read_tree(file, result.errors, result.sources);
   if (!tree.is_map()) return result;
   expand_variables(tree, gateway_id_of(tree), result.errors);
   std::vector<std::string> later;
   check_tree(tree, result.errors, later);
   // Values of the wrong shape are as good as missing below: more can still be said about the rest.
-  Config config = build(tree, std::filesystem::absolute(file).parent_path(), result.errors);
+  const auto base = folder.empty() ? std::filesystem::absolute(file).parent_path() : folder;
+  Config config = build(tree, base, result.errors, result.warnings);
   validate(config, tree, result.errors, result.warnings);
   if (!later.empty()) {
     result.warnings.push_back(

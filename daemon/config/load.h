@@ -13,10 +13,14 @@ namespace tg::config {
 
 struct LoadResult {
   std::optional<Config> config;  // there when `errors` is empty
+  Value tree;                    // merged and expanded: for effective() and differences()
+  std::vector<Source> sources;   // the file and those of conf.d, as they were read
   std::vector<Problem> errors;
   std::vector<Problem> warnings;
 };
 
-[[nodiscard]] LoadResult load(const std::filesystem::path& file);
+// folder: what relative names in it are relative to; empty = the file's own.
+[[nodiscard]] LoadResult load(const std::filesystem::path& file,
+                              const std::filesystem::path& folder = {});
 
 }  // namespace tg::config

@@ -92,7 +92,8 @@ class Converter {
   bool overflowed_ = false;
 };
 
-Value read_one(const std::filesystem::path& file, std::vector<Problem>& errors) {
+Value read_one(const std::filesystem::path& file, std::vector<Problem>& errors,
+               std::vector<Source>& sources) {
   std::error_code error;
   const auto size = std::filesystem::file_size(file, error);
   if (error) {
@@ -110,8 +111,9 @@ Value read_one(const std::filesystem::path& file, std::vector<Problem>& errors) 
     errors.push_back({{file.string(), 0}, "", "cannot be read"});
     return {};
   }
+  sources.push_back({file, text.str()});
   try {
-    const YAML::Node root = YAML::Load(text.str());
+    const YAML::Node root = YAML::Load(sources.back().text);
     Value value = Converter(file.string(), errors).convert(root, {file.string(), 1}, 0, "");
     if (value.kind == Value::Kind::kNull) value.kind = Value::Kind::kMap;
     if (!value.is_map()) {
@@ -203,8 +205,9 @@ const Value* Value::find(std::string_view key) const {
   return nullptr;
 }
 
-Value read_tree(const std::filesystem::path& file, std::vector<Problem>& errors) {
-  Value tree = read_one(file, errors);
+Value read_tree(const std::filesystem::path& file, std::vector<Problem>& errors,
+                std::vector<Source>& sources) {
+  Value tree = read_one(file, errors, sources);
   std::error_code error;
   std::vector<std::filesystem::path> extras;
   for (const auto& entry :
@@ -212,7 +215,7 @@ Value read_tree(const std::filesystem::path& file, std::vector<Problem>& errors)
     if (entry.path().extension() == ".yaml") extras.push_back(entry.path());
   }
   std::sort(extras.begin(), extras.end());
-  for (const auto& extra : extras) merge(tree, read_one(extra, errors));
+  for (const auto& extra : extras) merge(tree, read_one(extra, errors, sources));
   return tree;
 }
 

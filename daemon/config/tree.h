@@ -39,9 +39,17 @@ struct Value {
   [[nodiscard]] bool is_scalar() const { return kind == Kind::kScalar; }
 };
 
+// A file as it was read.
+struct Source {
+  std::filesystem::path file;
+  std::string text;
+};
+
 // The file and then conf.d/*.yaml beside it, in order of their names: maps merge, lists merge by
 // `name`, of anything else the later one counts. Problems: unreadable, not YAML, duplicate keys.
-Value read_tree(const std::filesystem::path& file, std::vector<Problem>& errors);
+// sources: what was read, the file first.
+Value read_tree(const std::filesystem::path& file, std::vector<Problem>& errors,
+                std::vector<Source>& sources);
 
 // For plugins: the value as JSON text. Scalars that look like numbers or booleans are written as
 // such.

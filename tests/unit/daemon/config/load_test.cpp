@@ -8,39 +8,12 @@
 
 #include "daemon/config/table.h"
 #include "daemon/config/units.h"
+#include "tests/unit/daemon/config/folder.h"
 
 namespace tg::config {
 namespace {
 
 using Catch::Matchers::Contains;
-
-class Folder {
- public:
-  Folder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "tidegate-config-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path = pattern;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::filesystem::path write(const std::string& name, const std::string& text) const {
-    std::filesystem::create_directories((path / name).parent_path());
-    std::ofstream(path / name) << text;
-    return path / name;
-  }
-  LoadResult load_text(const std::string& text) const { return load(write("t.yaml", text)); }
-
-  std::filesystem::path path;
-};
-
-std::string all(const std::vector<Problem>& problems) {
-  std::string text;
-  for (const auto& problem : problems) text += problem.text() + "\n";
-  return text;
-}
 
 // The text of the one error of a configuration.
 std::string error_of(const std::string& text) {
