@@ -1,7 +1,10 @@
 #include "daemon/app/admin_server.h"
 
 #include <fmt/format.h>
+#include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -30,20 +33,46 @@ const log::Component kLog{"admin"};
 
 constexpr int kMaxConnections = 32;
 constexpr std::size_t kMaxRequestHead = 8 * 1024;
+constexpr std::size_t kMaxRequestBody = 256 * 1024;
 constexpr std::chrono::seconds kRequestLimit{10};
+constexpr std::chrono::seconds kAnswerLimit{60};
+constexpr const char* kGroup = "tidegate";
+
+struct Caller {
+  std::string name;
+  Access granted = Access::kOpen;
+};
+
+Caller peer_of(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {"?", Access::kOpen};
+  return {fmt::format("uid {}", peer.uid), Access::kChange};
+}
+
+// So that the operators' group may use the socket, whoever started the daemon.
+void give_to_group(const std::string& path) {
+  const group* found = ::getgrnam(kGroup);
+  if (found == nullptr || found->gr_gid == ::getegid()) return;
+  if (::chown(path.c_str(), static_cast<uid_t>(-1), found->gr_gid) != 0) {
+    log::debug(kLog, "{} stays with its group: not allowed to give it to {}", path, kGroup);
+  }
+}
 
 }  // namespace
 
 class AdminServer::State : public std::enable_shared_from_this<State> {
  public:
-  State(asio::io_context& context, Handler handler)
-      : context_(context), handler_(std::move(handler)) {}
+  State(asio::io_context& context, const AdminRoutes& routes)
+      : context_(context), routes_(routes) {}
 
   template <class Acceptor>
   void accept(std::shared_ptr<Acceptor> acceptor);
+  void serve(Socket socket, bool is_local);
 
   asio::io_context& context_;
-  Handler handler_;
+  const AdminRoutes& routes_;
+  AdminTokens tokens_;
   int connections_ = 0;
   std::vector<std::function<void()>> closers_;
   std::string socket_path_;
@@ -54,8 +83,15 @@ namespace {
 // One connection: read a request, answer it, again until the peer closes or asks to.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Socket socket, AdminServer::Handler handler, std::function<void()> on_end)
-      : stream_(std::move(socket)), handler_(std::move(handler)), on_end_(std::move(on_end)) {}
+  using Request = http::request<http::string_body>;
+  // What the caller is allowed; nothing for a token that is not known.
+  using Admit = std::function<std::optional<Caller>(const Request&)>;
+
+  Connection(Socket socket, const AdminRoutes& routes, Admit admit, std::function<void()> on_end)
+      : stream_(std::move(socket)),
+        routes_(routes),
+        admit_(std::move(admit)),
+        on_end_(std::move(on_end)) {}
   ~Connection() { on_end_(); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -63,29 +99,42 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read() {
     parser_.emplace();
     parser_->header_limit(kMaxRequestHead);
-    parser_->body_limit(0);
+    parser_->body_limit(kMaxRequestBody);
     stream_.expires_after(kRequestLimit);
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](const error_code& error, std::size_t) {
-                       if (!error) self->answer();
+                       if (error == http::error::body_limit) {
+                         self->write(error_answer(413, "the body is larger than 256 KiB"));
+                       } else if (!error) {
+                         self->answer();
+                       }
                      });
   }
 
  private:
   void answer() {
     const auto& request = parser_->get();
-    AdminAnswer answer;
-    if (request.method() != http::verb::get && request.method() != http::verb::head) {
-      answer = {405, "application/json", R"({"error":"only GET is served here"})"};
-    } else {
-      const std::string_view target = request.target();
-      answer = handler_(target.substr(0, target.find('?')));
-    }
+    auto caller = admit_(request);
+    if (!caller) return write(error_answer(401, "this bearer token is not known"));
+    stream_.expires_after(kAnswerLimit);
+    AdminRequest asked;
+    asked.method = std::string(request.method_string());
+    asked.body = request.body();
+    asked.caller = std::move(caller->name);
+    routes_.handle(std::move(asked), request.target(), caller->granted,
+                   [self = shared_from_this()](AdminAnswer answer) mutable {
+                     if (self) std::exchange(self, nullptr)->write(std::move(answer));
+                   });
+  }
+
+  void write(AdminAnswer answer) {
+    const auto& request = parser_->get();
     response_ = {};
     response_.version(request.version());
     response_.result(answer.status);
     response_.set(http::field::content_type, answer.content_type);
-    response_.keep_alive(request.keep_alive());
+    if (answer.status == 401) response_.set(http::field::www_authenticate, "Bearer");
+    response_.keep_alive(request.keep_alive() && parser_->is_done());
     response_.body() = std::move(answer.body);
     response_.prepare_payload();
     if (request.method() == http::verb::head) response_.body().clear();
@@ -96,10 +145,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   beast::basic_stream<Protocol> stream_;
-  beast::flat_buffer buffer_{kMaxRequestHead};
-  std::optional<http::request_parser<http::empty_body>> parser_;
+  beast::flat_buffer buffer_{kMaxRequestHead + kMaxRequestBody};
+  std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
-  AdminServer::Handler handler_;
+  const AdminRoutes& routes_;
+  Admit admit_;
   std::function<void()> on_end_;
 };
 
@@ -107,25 +157,47 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
 template <class Acceptor>
 void AdminServer::State::accept(std::shared_ptr<Acceptor> acceptor) {
-  acceptor->async_accept(
-      [self = shared_from_this(), acceptor](const error_code& error, auto socket) {
-        if (error == asio::error::operation_aborted) return;
-        if (error) {
-          log::warning(kLog, "accept failed: {}; waiting for the next", error.message());
-        } else if (self->connections_ < kMaxConnections) {
-          ++self->connections_;
-          std::make_shared<Connection>(Socket(std::move(socket)), self->handler_,
-                                       [weak = self->weak_from_this()] {
-                                         if (const auto state = weak.lock()) --state->connections_;
-                                       })
-              ->read();
-        }
-        self->accept(acceptor);
-      });
+  acceptor->async_accept([self = shared_from_this(), acceptor](const error_code& error,
+                                                               auto socket) {
+    if (error == asio::error::operation_aborted) return;
+    if (error) {
+      log::warning(kLog, "accept failed: {}; waiting for the next", error.message());
+    } else if (self->connections_ < kMaxConnections) {
+      constexpr bool kIsLocal = std::is_same_v<Acceptor, asio::local::stream_protocol::acceptor>;
+      self->serve(Socket(std::move(socket)), kIsLocal);
+    }
+    self->accept(acceptor);
+  });
 }
 
-AdminServer::AdminServer(asio::io_context& context, Handler handler)
-    : state_(std::make_shared<State>(context, std::move(handler))) {}
+void AdminServer::State::serve(Socket socket, bool is_local) {
+  ++connections_;
+  Connection::Admit admit;
+  if (is_local) {
+    admit = [caller = peer_of(socket.native_handle())](const Connection::Request&) {
+      return std::optional(caller);
+    };
+  } else {
+    admit = [self = shared_from_this()](const Connection::Request& request) {
+      constexpr std::string_view kScheme = "Bearer ";
+      const std::string_view header = request[http::field::authorization];
+      if (!header.starts_with(kScheme)) return std::optional(Caller{"tcp", Access::kOpen});
+      const auto holder = self->tokens_.find(header.substr(kScheme.size()));
+      if (!holder) return std::optional<Caller>();
+      return std::optional(Caller{"token " + holder->name, holder->access});
+    };
+  }
+  std::make_shared<Connection>(std::move(socket), routes_, std::move(admit),
+                               [weak = weak_from_this()] {
+                                 if (const auto state = weak.lock()) --state->connections_;
+                               })
+      ->read();
+}
+
+AdminServer::AdminServer(asio::io_context& context, const AdminRoutes& routes)
+    : state_(std::make_shared<State>(context, routes)) {}
+
+void AdminServer::set_tokens(AdminTokens tokens) { state_->tokens_ = std::move(tokens); }
 
 AdminServer::~AdminServer() {
   for (const auto& close : state_->closers_) close();
@@ -155,6 +227,7 @@ Result<void> AdminServer::listen_unix(const std::string& path) {
     return fail(ErrorCode::kIo,
                 fmt::format("admin.socket: cannot listen on {}: {}", path, error.message()));
   }
+  give_to_group(path);
   state_->socket_path_ = path;
   state_->closers_.push_back([acceptor] { acceptor->close(); });
   state_->accept(acceptor);

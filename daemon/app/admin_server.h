@@ -1,38 +1,28 @@
-// The admin interface: HTTP/1.1 on a Unix socket and, if configured, on a TCP address.
+// The admin interface: HTTP/1.1 on a Unix socket and, if configured, on a loopback TCP address.
+// What it serves stands in the table of routes (admin_routes.h, docs/openapi.yaml).
 //
-//   GET /healthz          200 "ok" while the loop runs
-//   GET /readyz           200 "ready" | 503 with the reason: broker listening, store open
-//   GET /metrics          Prometheus text format
-//   GET /api/v1/status    JSON, see docs/operations.md
-//   other path            404 {"error": "…"}; other method 405
-//
-// Thread: the loop's. Limits: 32 connections at once (more are closed), 8 KiB of request head, no
-// body, 10 s per request. Access: the socket's mode (0660) and group; the TCP address is loopback
-// only.
+// Access: who may open the Unix socket (mode 0660, group tidegate when there is one) may do all;
+//   the caller's uid goes into the log. Over TCP a bearer token says what is allowed; without one
+//   only what is Access::kOpen. A wrong token is answered 401.
+// Thread: the loop's. Limits: 32 connections at once (more are closed), 8 KiB of request head,
+//   256 KiB of body, 10 s to send a request, 60 s to answer it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
+#include "daemon/app/admin_routes.h"
+#include "daemon/app/admin_tokens.h"
 #include "daemon/base/result.h"
 
 namespace tg::app {
 
-struct AdminAnswer {
-  unsigned status = 200;
-  std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
-};
-
 class AdminServer {
  public:
-  // Answers a GET of a path; nothing for a path that does not exist.
-  using Handler = std::function<AdminAnswer(std::string_view path)>;
-
-  AdminServer(boost::asio::io_context& context, Handler handler);
+  // routes outlive the server; lines may still be added until it listens.
+  AdminServer(boost::asio::io_context& context, const AdminRoutes& routes);
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
@@ -41,6 +31,7 @@ class AdminServer {
   Result<void> listen_unix(const std::string& path);
   // host:port; the port that was bound.
   Result<std::uint16_t> listen_tcp(const std::string& address);
+  void set_tokens(AdminTokens tokens);
 
  private:
   class State;

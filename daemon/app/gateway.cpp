@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "daemon/app/admin_server.h"
+#include "daemon/app/api/api.h"
 #include "daemon/app/broker_pump.h"
 #include "daemon/app/loop.h"
 #include "daemon/app/options.h"
@@ -29,12 +30,6 @@ const log::Component kLog{"gateway"};
 constexpr std::int64_t kCheckMs = 1000;  // of the store's progress and the status line
 constexpr std::int64_t kDrainMs = 2000;  // for the cloud's acknowledgements at the end
 constexpr std::int64_t kStopLimitMs = 20'000;
-
-log::Level level_of(const std::string& text) {
-  if (text == "error") return log::Level::kError;
-  if (text == "warning") return log::Level::kWarning;
-  return text == "debug" ? log::Level::kDebug : log::Level::kInfo;
-}
 
 std::uint64_t random_seed() {
   std::random_device source;
@@ -61,8 +56,7 @@ class Gateway::State {
   Result<void> start_admin();
   void on_advanced(store::StreamId stream);
   void check();
-  AdminAnswer answer(std::string_view path);
-  [[nodiscard]] StatusParts parts() const;
+  [[nodiscard]] Parts parts();
 
   void stop();
   void stop_plugins();
@@ -86,6 +80,7 @@ class Gateway::State {
   std::optional<BrokerPump> pump_;
   std::optional<cloud::PahoLink> link_;
   std::optional<uplink::Uplink> uplink_;
+  AdminRoutes routes_;
   std::optional<AdminServer> admin_;
 };
 
@@ -113,9 +108,9 @@ Result<void> Gateway::State::start() {
 }
 
 void Gateway::State::set_log_levels() const {
-  log::set_default_level(level_of(config_.log_level));
+  log::set_default_level(*log::parse_level(config_.log_level));
   for (const auto& [component, level] : config_.component_levels) {
-    if (!log::set_component_level(component, level_of(level))) {
+    if (!log::set_component_level(component, *log::parse_level(level))) {
       log::warning(kLog, "log.components.{}: there is no such component", component);
     }
   }
@@ -177,8 +172,14 @@ Result<void> Gateway::State::start_uplink() {
 }
 
 Result<void> Gateway::State::start_admin() {
-  admin_.emplace(loop_.context(), [this](std::string_view path) { return answer(path); });
+  add_api(routes_, [this] { return parts(); });
+  admin_.emplace(loop_.context(), routes_);
   if (auto done = admin_->listen_unix(config_.admin_socket); !done) return done;
+  if (!config_.admin_tokens.empty()) {
+    auto tokens = AdminTokens::load(config_.admin_tokens);
+    if (!tokens) return tl::unexpected(tokens.error());
+    admin_->set_tokens(std::move(*tokens));
+  }
   if (config_.admin_http.empty()) return {};
   const auto port = admin_->listen_tcp(config_.admin_http);
   if (!port) return tl::unexpected(port.error());
@@ -198,32 +199,19 @@ void Gateway::State::check() {
   loop_.after(kCheckMs, [this] { check(); });
 }
 
-StatusParts Gateway::State::parts() const {
-  StatusParts parts;
+Parts Gateway::State::parts() {
+  Parts parts;
   parts.config = &config_;
   parts.phase = phase_;
   parts.uptime_ms = clock_.mono_ms() - started_ms_;
-  parts.now = clock_.now();
+  parts.clock = &clock_;
+  parts.timers = &loop_;
+  parts.metrics = &metrics_;
   parts.store = store_.get();
   parts.broker = broker_ ? &*broker_ : nullptr;
   parts.uplink = uplink_ ? &*uplink_ : nullptr;
   parts.plugins = plugins_.get();
   return parts;
-}
-
-AdminAnswer Gateway::State::answer(std::string_view path) {
-  if (path == "/healthz") return {200, "text/plain; charset=utf-8", "ok\n"};
-  if (path == "/readyz") {
-    const bool ready = phase_ == Phase::kRunning;
-    return {ready ? 200U : 503U, "text/plain; charset=utf-8",
-            ready ? "ready\n" : "not ready: the broker does not listen\n"};
-  }
-  if (path == "/metrics") {
-    update_gauges(parts(), metrics_);
-    return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text()};
-  }
-  if (path == "/api/v1/status") return {200, "application/json", status_json(parts()) + "\n"};
-  return {404, "application/json", R"({"error":"there is no such path"})"};
 }
 
 void Gateway::State::run() { loop_.run(); }

@@ -24,7 +24,7 @@ const char* health_name(store::Health health) {
   return "?";
 }
 
-std::string state_name(const StatusParts& parts) {
+std::string state_name(const Parts& parts) {
   switch (parts.phase) {
     case Phase::kStarting:
       return "starting";
@@ -36,7 +36,7 @@ std::string state_name(const StatusParts& parts) {
   return parts.store->health() == store::Health::kOk ? "running" : "degraded";
 }
 
-std::string reason(const StatusParts& parts) {
+std::string reason(const Parts& parts) {
   if (parts.store->health() == store::Health::kOk) return {};
   return fmt::format("store {}: {}", health_name(parts.store->health()),
                      parts.store->health_reason());
@@ -53,13 +53,13 @@ ordered_json broker_json(const broker::BrokerStats& stats) {
           {"memory_bytes", stats.memory}};
 }
 
-ordered_json streams_json(const StatusParts& parts) {
+ordered_json streams_json(const Parts& parts) {
   ordered_json all = ordered_json::array();
   for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
     const auto status = parts.store->status(static_cast<store::StreamId>(i));
     ordered_json age = nullptr;
     if (status.oldest_wall_ms > 0) {
-      age = static_cast<double>(parts.now.wall_ms - status.oldest_wall_ms) / 1000;
+      age = static_cast<double>(parts.clock->now().wall_ms - status.oldest_wall_ms) / 1000;
     }
     all.push_back({{"name", status.name},
                    {"priority", parts.config->streams[i].priority},
@@ -84,7 +84,7 @@ ordered_json readers_json(const store::Store& store) {
   return all;
 }
 
-void add_uplink(ordered_json& status, const StatusParts& parts) {
+void add_uplink(ordered_json& status, const Parts& parts) {
   status["uplinks"] = ordered_json::array();
   status["exports"] = ordered_json::array();
   if (parts.uplink == nullptr) return;
@@ -93,7 +93,7 @@ void add_uplink(ordered_json& status, const StatusParts& parts) {
   status["uplinks"].push_back(
       {{"name", uplink.name},
        {"state", uplink::to_string(session.state)},
-       {"state_age_s", static_cast<double>(parts.now.wall_ms - session.since_ms) / 1000},
+       {"state_age_s", static_cast<double>(parts.clock->now().wall_ms - session.since_ms) / 1000},
        {"reason", session.reason},
        {"endpoint", session.endpoint},
        {"in_flight", session.in_flight},
@@ -131,7 +131,7 @@ ordered_json processors_json(const plugin_host::PluginHost* plugins) {
 
 }  // namespace
 
-std::string status_json(const StatusParts& parts) {
+ordered_json status_json(const Parts& parts) {
   ordered_json status;
   status["version"] = kVersion;
   status["gateway"] = parts.config->gateway_id;
@@ -148,10 +148,10 @@ std::string status_json(const StatusParts& parts) {
   status["readers"] = readers_json(*parts.store);
   add_uplink(status, parts);
   status["processors"] = processors_json(parts.plugins);
-  return status.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  return status;
 }
 
-std::string status_line(const StatusParts& parts) {
+std::string status_line(const Parts& parts) {
   std::uint64_t records = 0;
   for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
     const auto status = parts.store->status(static_cast<store::StreamId>(i));
@@ -169,7 +169,7 @@ std::string status_line(const StatusParts& parts) {
   return line;
 }
 
-void update_gauges(const StatusParts& parts, Metrics& metrics) {
+void update_gauges(const Parts& parts, Metrics& metrics) {
   for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
     const auto status = parts.store->status(static_cast<store::StreamId>(i));
     const MetricLabels labels{{"stream", status.name}};

@@ -1,0 +1,69 @@
+#include "daemon/app/ctl/status_text.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "daemon/app/ctl/text.h"
+
+namespace tg::ctl {
+namespace {
+
+template <class MakeRow>
+std::string section(const Json& status, const char* key, const char* title, const Row& head,
+                    MakeRow make_row) {
+  const auto found = status.find(key);
+  if (found == status.end() || !found->is_array() || found->empty()) return {};
+  std::vector<Row> rows;
+  for (const auto& entry : *found) rows.push_back(make_row(entry));
+  return fmt::format("\n{}\n{}", title, table(head, rows));
+}
+
+}  // namespace
+
+std::string status_text(const Json& status) {
+  std::string out = fmt::format("Tidegate {}  gateway {}  {}  up {}\n", text(status, "version"),
+                                text(status, "gateway"), text(status, "state"),
+                                duration_text(number(status, "uptime_s")));
+  const std::string reason = text(status, "reason");
+  if (reason != "-" && !reason.empty()) out += fmt::format("why: {}\n", reason);
+  if (const auto broker = status.find("broker"); broker != status.end()) {
+    out += fmt::format("\nBroker   {} connected, {} sessions, {} subscriptions, {} retained\n",
+                       text(*broker, "connections"), text(*broker, "sessions"),
+                       text(*broker, "subscriptions"), text(*broker, "retained"));
+  }
+  if (const auto store = status.find("store"); store != status.end()) {
+    out += fmt::format("Store    {}, {} waiting for commit, epoch {}\n", text(*store, "health"),
+                       size_text(number(*store, "pending_bytes")), text(*store, "epoch"));
+  }
+  out += section(status, "streams", "Streams",
+                 {"NAME", "PRIORITY", "RECORDS", "SIZE", "OLDEST", "EVICTED"}, [](const Json& s) {
+                   return Row{text(s, "name"),
+                              text(s, "priority"),
+                              text(s, "records"),
+                              size_text(number(s, "bytes")),
+                              duration_text(number(s, "oldest_age_s")),
+                              text(s, "evicted")};
+                 });
+  out += section(status, "uplinks", "Uplinks", {"NAME", "STATE", "SINCE", "IN FLIGHT", "REASON"},
+                 [](const Json& u) {
+                   return Row{text(u, "name"), text(u, "state"),
+                              duration_text(number(u, "state_age_s")), text(u, "in_flight"),
+                              text(u, "reason")};
+                 });
+  out += section(status, "exports", "Exports", {"NAME", "STREAM", "BACKLOG", "SENT", "IN FLIGHT"},
+                 [](const Json& e) {
+                   return Row{text(e, "name"), text(e, "stream"), text(e, "backlog"),
+                              text(e, "records_sent"), text(e, "in_flight")};
+                 });
+  out += section(status, "processors", "Processors",
+                 {"NAME", "PLUGIN", "STATE", "BACKLOG", "IN", "OUT", "ERRORS"}, [](const Json& p) {
+                   return Row{text(p, "name"),    text(p, "plugin"),     text(p, "state"),
+                              text(p, "backlog"), text(p, "records_in"), text(p, "records_out"),
+                              text(p, "errors")};
+                 });
+  return out;
+}
+
+}  // namespace tg::ctl

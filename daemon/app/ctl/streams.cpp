@@ -1,0 +1,102 @@
+// tidegatectl streams: list | show NAME | peek NAME.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "daemon/app/ctl/nouns.h"
+#include "daemon/app/ctl/text.h"
+
+namespace tg::ctl {
+namespace {
+
+std::string streams_text(const Json& document) {
+  std::vector<Row> rows;
+  for (const auto& stream : document["streams"]) {
+    rows.push_back({text(stream, "name"), text(stream, "priority"), text(stream, "records"),
+                    size_text(number(stream, "bytes")),
+                    duration_text(number(stream, "oldest_age_s")), text(stream, "evicted")});
+  }
+  return table({"NAME", "PRIORITY", "RECORDS", "SIZE", "OLDEST", "EVICTED"}, rows);
+}
+
+std::string stream_text(const Json& stream) {
+  std::string out;
+  for (const auto& [key, value] : stream.items()) {
+    if (key != "readers") out += fmt::format("{:<14} {}\n", key, text(stream, key.c_str()));
+  }
+  std::vector<Row> rows;
+  for (const auto& reader : stream["readers"]) {
+    rows.push_back({text(reader, "name"), text(reader, "position"), text(reader, "detached")});
+  }
+  return rows.empty() ? out + "no readers\n"
+                      : out + table({"READER", "POSITION", "DETACHED"}, rows);
+}
+
+void show(Context& context, const std::string& name) {
+  const auto all = context.get("/api/v1/streams");
+  if (!all) return;
+  for (const auto& stream : (*all)["streams"]) {
+    if (text(stream, "name") != name) continue;
+    Json one = stream;
+    one["readers"] = Json::array();
+    for (const auto& reader : (*all)["readers"]) {
+      if (text(reader, "stream") == name) one["readers"].push_back(reader);
+    }
+    return context.print(one, stream_text);
+  }
+  context.fail(kRefused, fmt::format("there is no stream {}", name));
+}
+
+std::string records_text(const Json& document) {
+  std::string out;
+  for (const auto& record : document["records"]) {
+    if (record.contains("gap")) {
+      const auto& gap = record["gap"];
+      out += fmt::format("{}..{} gone: {}\n", text(gap, "first"), text(gap, "last"),
+                         text(gap, "reason"));
+      continue;
+    }
+    out += fmt::format("{} {} {} {} {}\n", text(record, "seq"), time_text(number(record, "time")),
+                       text(record, "publisher"), text(record, "topic"), record["payload"].dump());
+  }
+  return out;
+}
+
+struct PeekOptions {
+  std::string name;
+  std::uint64_t from = 0;
+  std::uint64_t limit = 10;
+};
+
+void peek(Context& context, const PeekOptions& options) {
+  std::string path =
+      fmt::format("/api/v1/streams/{}/records?limit={}", escaped(options.name), options.limit);
+  if (options.from > 0) path += fmt::format("&from={}", options.from);
+  if (const auto records = context.get(path)) context.print(*records, records_text);
+}
+
+}  // namespace
+
+void add_streams(CLI::App& app, Context& context) {
+  auto* noun = app.add_subcommand("streams", "the durable streams")->alias("stream");
+  noun->require_subcommand(1);
+  noun->add_subcommand("list", "all streams")->callback([&context] {
+    if (const auto all = context.get("/api/v1/streams")) context.print(*all, streams_text);
+  });
+  auto* show_command = noun->add_subcommand("show", "one stream and its readers");
+  const auto name = std::make_shared<std::string>();
+  show_command->add_option("stream", *name, "its name")->required();
+  show_command->callback([&context, name] { show(context, *name); });
+
+  auto* peek_command = noun->add_subcommand("peek", "look at records; no reader moves");
+  const auto options = std::make_shared<PeekOptions>();
+  peek_command->add_option("stream", options->name, "its name")->required();
+  peek_command->add_option("--from", options->from, "first sequence number [the newest records]");
+  peek_command->add_option("--limit", options->limit, "records at most")->capture_default_str();
+  peek_command->callback([&context, options] { peek(context, *options); });
+}
+
+}  // namespace tg::ctl
