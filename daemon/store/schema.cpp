@@ -5,38 +5,10 @@
 #include <algorithm>
 #include <random>
 
+#include "daemon/store/migrations.h"
+
 namespace tg::store {
 namespace {
-
-constexpr std::uint64_t kSchemaVersion = 1;
-
-const char* const kTables =
-    "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value);"
-    "CREATE TABLE IF NOT EXISTS boot(id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS stream(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
-    " next_seq INTEGER NOT NULL, bytes INTEGER NOT NULL, evicted_reason TEXT NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS reader(stream_id INTEGER NOT NULL, name TEXT NOT NULL,"
-    " next_seq INTEGER NOT NULL, detached INTEGER NOT NULL, PRIMARY KEY(stream_id, name));"
-    "CREATE TABLE IF NOT EXISTS state(owner TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
-    " PRIMARY KEY(owner, key));";
-
-Result<void> check_version(Database& database) {
-  const auto tables = database.query_integer(
-      "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'");
-  if (!tables) return tl::unexpected(tables.error());
-  if (*tables == 0) return {};
-  const auto version =
-      database.query_integer("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'schema'");
-  if (!version) return tl::unexpected(version.error());
-  if (*version > kSchemaVersion) {
-    return fail(ErrorCode::kInvalid,
-                fmt::format("the store has schema version {}, this program knows {}: it was "
-                            "written by a newer tidegated; install that version or move the data "
-                            "directory away. Nothing was changed",
-                            *version, kSchemaVersion));
-  }
-  return {};
-}
 
 std::string new_epoch() {
   std::random_device source;
@@ -91,7 +63,8 @@ Result<StreamRow> find_or_make_stream(Database& database, const std::string& nam
 
 Result<void> match_readers(Database& database, const StoreOptions& options, Opened& opened) {
   auto insert = database.prepare(
-      "INSERT INTO reader VALUES(?, ?, ?, 0) ON CONFLICT(stream_id, name) DO UPDATE SET "
+      "INSERT INTO reader(stream_id, name, next_seq, detached) VALUES(?, ?, ?, 0) ON "
+      "CONFLICT(stream_id, name) DO UPDATE SET "
       "detached = 0");
   auto select = database.prepare("SELECT next_seq FROM reader WHERE stream_id = ? AND name = ?");
   if (!insert || !select) return tl::unexpected(database.error("reader table"));
@@ -144,10 +117,6 @@ Result<void> list_unnamed(Database& database, const StoreOptions& options, Opene
 Result<Opened> prepare_in_transaction(Database& database, const StoreOptions& options,
                                       const std::string& boot_id) {
   Opened opened;
-  if (auto made = database.exec(kTables); !made) return tl::unexpected(made.error());
-  auto versioned =
-      database.exec(fmt::format("INSERT OR IGNORE INTO meta VALUES('schema', {})", kSchemaVersion));
-  if (!versioned) return tl::unexpected(versioned.error());
   auto epoch = load_epoch(database);
   if (!epoch) return tl::unexpected(epoch.error());
   opened.epoch = std::move(*epoch);
@@ -186,9 +155,9 @@ Result<StreamRow> load_stream(Database& database, std::uint64_t id) {
 }
 
 Result<Database> open_writer(const std::filesystem::path& file) {
+  if (auto checked = check_version(file); !checked) return tl::unexpected(checked.error());
   auto database = Database::open(file, Database::Mode::kReadWrite);
   if (!database) return database;
-  if (auto checked = check_version(*database); !checked) return tl::unexpected(checked.error());
   // secure_delete is on in Debian's SQLite and writes ten times the bytes on a drain. Checkpoints
   // are explicit so that their errors are seen. synchronous=FULL: NORMAL loses commits at a power
   // cut.
@@ -203,6 +172,7 @@ Result<Database> open_writer(const std::filesystem::path& file) {
 
 Result<Opened> prepare_schema(Database& database, const StoreOptions& options,
                               const std::string& boot_id) {
+  if (auto done = migrate(database); !done) return tl::unexpected(done.error());
   if (auto begun = database.exec("BEGIN IMMEDIATE"); !begun) return tl::unexpected(begun.error());
   auto opened = prepare_in_transaction(database, options, boot_id);
   const auto ended = database.exec(opened ? "COMMIT" : "ROLLBACK");

@@ -1,9 +1,10 @@
-// The tables of streams.db and how a database is opened. Schema version 1:
+// The tables of streams.db and how a database is opened. Schema version 2 (migrations.h):
 //
 //   meta(key, value)                  schema, epoch (16 hex digits)
-//   boot(id, boot_id)                 one row per boot of the machine that wrote here
+//   boot(id, boot_id, wall_offset_ms) one row per boot of the machine that wrote here; wall - mono
+//                                     once its clock was synchronised, else NULL
 //   stream(id, name, next_seq, bytes, evicted_reason)
-//   reader(stream_id, name, next_seq, detached)
+//   reader(stream_id, name, next_seq, detached, paused)
 //   state(owner, key, value)          plugins' state
 //   segment_<stream id>(first_seq PRIMARY KEY, count, tier, first_wall_ms, last_wall_ms, last_boot,
 //                       last_mono_ms, bytes, codec, crc, data)
@@ -45,7 +46,7 @@ struct Opened {
 // The connection of the store thread, with its pragmas.
 Result<Database> open_writer(const std::filesystem::path& file);
 
-// Makes what is missing, checks the version, matches streams and readers by name.
+// Migrates, makes what is missing, matches streams and readers by name.
 Result<Opened> prepare_schema(Database& database, const StoreOptions& options,
                               const std::string& boot_id);
 

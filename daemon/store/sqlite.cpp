@@ -112,6 +112,7 @@ Result<Database> Database::open(const std::filesystem::path& file, Mode mode) {
   }
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_busy_timeout(handle, 5000);
+  if (mode == Mode::kReadOnly) sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, 0);
   sqlite3_wal_hook(handle, note_wal_pages, database.wal_pages_.get());
   return database;
 }

@@ -396,17 +396,6 @@ TEST_CASE("a damaged segment becomes a gap and the rest is served") {
   }
 }
 
-TEST_CASE("a database of a newer schema is refused and not touched") {
-  TempDir dir;
-  TestLoop loop;
-  { OpenStore store(loop, one_stream(dir)); }
-  sql(dir, "UPDATE meta SET value = 99 WHERE key = 'schema'");
-  const auto opened =
-      Store::open(one_stream(dir), loop.clock, loop.timers, loop.post(), loop.metrics);
-  REQUIRE_FALSE(opened);
-  CHECK_THAT(opened.error().message, Catch::Matchers::Contains("version 99"));
-}
-
 TEST_CASE("a data directory that cannot be made is an error that names it") {
   TestLoop loop;
   StoreOptions options;
