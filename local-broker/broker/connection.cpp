@@ -50,6 +50,15 @@ void write(Core& core, Connection& connection, std::string_view bytes) {
   std::memcpy(reserve(core, connection, bytes.size()), bytes.data(), bytes.size());
 }
 
+void write_packet(Core& core, Connection& connection) {
+  if (core.packet.size() > connection.max_packet_size) {
+    disconnect(core, connection, mqtt::Reason::kPacketTooLarge,
+               "the answer is larger than its maximum packet size");
+    return;
+  }
+  write(core, connection, core.packet);
+}
+
 void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,
                mqtt::Reason reason) {
   if (reason != mqtt::Reason::kSuccess && connection.version == mqtt::Version::k5) {

@@ -106,6 +106,8 @@ inline constexpr unsigned kConnectionSlotBits = 24;
 // connection.cpp
 // Appends to the output; it leaves at the end of the round, or now when much has gathered.
 void write(Core& core, Connection& connection, std::string_view bytes);
+// core.packet; a peer that does not take so large a packet is ended instead [MQTT-3.1.2-24].
+void write_packet(Core& core, Connection& connection);
 // Room at the end of the output, to be filled before anything else is written.
 char* reserve(Core& core, Connection& connection, std::size_t count);
 void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,

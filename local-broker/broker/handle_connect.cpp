@@ -137,7 +137,9 @@ std::string agree(const Core& core, Connection& connection, const mqtt::Connect&
   connection.v5->alias_out_maximum =
       std::min(options.topic_alias_maximum, wanted.topic_alias_maximum);
   session.expires_after_ms = expiry_of(core, wanted.session_expiry_s);
-  const auto expiry_s = static_cast<std::uint32_t>(session.expires_after_ms / 1000);
+  const auto expiry_s = session.expires_after_ms == Session::kNever
+                            ? 0xFFFF'FFFFU
+                            : static_cast<std::uint32_t>(session.expires_after_ms / 1000);
   if (expiry_s != wanted.session_expiry_s) {
     mqtt::put_property(out, Property::kSessionExpiry, expiry_s);
   }
@@ -185,12 +187,16 @@ void establish(Core& core, Connection& connection) {
   core.packet.clear();
   mqtt::append_connack(core.packet, connect.version, resumed != nullptr, mqtt::kAccepted,
                        properties);
+  core.hooks.on_connected(session.client);
+  if (core.packet.size() > connection.max_packet_size) {
+    close(core, connection, "CONNACK is larger than its maximum packet size");  // [MQTT-3.1.2-24]
+    return;
+  }
   write(core, connection, core.packet);
   if (core.peer_log.allow(core.now_ms)) {
     log::info(kLog, "{} connected from {} on {}", session.client.client_id, session.client.address,
               session.client.listener);
   }
-  core.hooks.on_connected(session.client);
   session.outbound.begin_resend();
   if (session.outbound.has_more()) pump(core, connection);
 }

@@ -1,5 +1,5 @@
-// DISCONNECT: the client leaves of its own will, so its will is not published [MQTT-3.14.4-3],
-// unless a version 5 client asks for it.
+// DISCONNECT: the client leaves of its own will, so its will is not published [MQTT-3.14.4-3];
+// a version 5 client that gives a reason asks for it.
 #include "local-broker/broker/core.h"
 
 namespace tg::broker {
@@ -18,7 +18,7 @@ void handle_disconnect(Core& core, Connection& connection, const mqtt::Frame& fr
     close_for(core, connection, fault);
     return;
   }
-  if (packet.reason != mqtt::Reason::kDisconnectWithWill) connection.will.reset();
+  if (packet.reason == mqtt::Reason::kSuccess) connection.will.reset();
   close(core, connection, "DISCONNECT");
 }
 

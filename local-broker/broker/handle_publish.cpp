@@ -74,19 +74,20 @@ bool is_resent(Core& core, Connection& connection, const Publish& publish, std::
   return held;
 }
 
-// Before version 5 there is no way to say no: it is acknowledged and goes nowhere [MQTT-3.3.5-2].
-bool is_denied(Core& core, const Connection& connection, const Publish& publish) {
+// Why the publish goes nowhere, or kSuccess. Before version 5 there is no way to say so: it is
+// acknowledged [MQTT-3.3.5-2].
+Reason denial(Core& core, const Connection& connection, const Publish& publish) {
   const bool too_deep = mqtt::level_count(publish.topic) > core.options.max_topic_levels;
   if (!too_deep && !publish.topic.starts_with("$SYS/") &&
       core.hooks.authorise(connection.session->client, Access::kPublish, publish.topic)) {
-    return false;
+    return Reason::kSuccess;
   }
   ++core.counts.denied;
   if (core.limit_log.allow(core.now_ms)) {
     log::warning(kLog, "publish of {} on {} was dropped: {}", connection.session->client.client_id,
                  publish.topic, too_deep ? "too many levels" : "not authorised");
   }
-  return true;
+  return too_deep ? Reason::kTopicNameInvalid : Reason::kNotAuthorised;
 }
 
 void hold(Core& core, Connection& connection) {
@@ -155,7 +156,8 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
   if (is_resent(core, connection, publish, serial)) return true;
   const Session& session = *connection.session;
   Intake intake = Intake::kDone;
-  const bool denied = is_denied(core, connection, publish);
+  Reason reason = denial(core, connection, publish);
+  const bool denied = is_failure(reason);
   if (!denied) {
     intake = core.hooks.on_publish({session.client, publish.topic, publish.payload,
                                     publish.properties, publish.qos, publish.retain, false},
@@ -170,8 +172,7 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
     if (publish.qos > 0) refuse(core, connection, publish);
     return true;
   }
-  Reason reason = topic->has_receivers() ? Reason::kSuccess : Reason::kNoMatchingSubscribers;
-  if (denied) reason = Reason::kNotAuthorised;
+  if (!denied && !topic->has_receivers()) reason = Reason::kNoMatchingSubscribers;
   accept(core, connection, publish, intake, serial, reason);
   if (denied) return true;
   const MessageFields message{publish.topic, publish.payload, publish.properties, publish.qos,

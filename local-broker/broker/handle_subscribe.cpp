@@ -66,7 +66,8 @@ void handle_subscribe(Core& core, Connection& connection, const mqtt::Frame& fra
   }
   core.packet.clear();
   mqtt::append_suback(core.packet, connection.version, head.packet_id, core.codes);
-  write(core, connection, core.packet);
+  write_packet(core, connection);
+  if (connection.closing) return;
   for (std::size_t i = 0; i < core.filters.size(); ++i) {
     if (core.filters[i].filter.empty()) continue;
     replay_retained(core, session, core.filters[i].filter, core.codes[i], head.subscription_id);
@@ -89,7 +90,7 @@ void handle_unsubscribe(Core& core, Connection& connection, const mqtt::Frame& f
   }
   core.packet.clear();
   mqtt::append_unsuback(core.packet, connection.version, head.packet_id, core.codes);
-  write(core, connection, core.packet);
+  write_packet(core, connection);
 }
 
 }  // namespace tg::broker

@@ -201,6 +201,7 @@ Fault decode_ack(Version version, const Frame& frame, Ack& ack) {
   }
   if (const Fault fault = end_of(reader); fault != Fault::kNone) return fault;
   if (const Fault fault = check_ack_properties(properties); fault != Fault::kNone) return fault;
+  if (!is_reason_of(frame.type, ack.reason)) return Fault::kReason;
   return ack.packet_id == 0 ? Fault::kPacketId : Fault::kNone;
 }
 
@@ -222,6 +223,7 @@ Fault decode_disconnect(Version version, const Frame& frame, Disconnect& disconn
   if (!reader.at_end()) disconnect.reason = static_cast<Reason>(reader.u8());
   if (!reader.at_end()) properties = read_properties(version, reader);
   if (const Fault fault = end_of(reader); fault != Fault::kNone) return fault;
+  if (!is_reason_of(frame.type, disconnect.reason)) return Fault::kReason;
   return read_disconnect_properties(properties, disconnect.session_expiry_s);
 }
 

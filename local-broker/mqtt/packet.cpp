@@ -1,5 +1,8 @@
 #include "local-broker/mqtt/packet.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace tg::mqtt {
 
 const char* fault_name(Fault fault) {
@@ -44,8 +47,35 @@ const char* fault_name(Fault fault) {
       return "topic_alias";
     case Fault::kReceiveMaximum:
       return "receive_maximum";
+    case Fault::kReason:
+      return "reason";
   }
   return "unknown";
+}
+
+bool is_reason_of(PacketType type, Reason reason) {
+  // [MQTT-3.4.2-1], [MQTT-3.5.2-1], [MQTT-3.6.2-1], [MQTT-3.7.2-1], [MQTT-3.14.2-1]
+  static constexpr std::uint8_t kOfPuback[] = {0x00, 0x10, 0x80, 0x83, 0x87,
+                                               0x90, 0x91, 0x97, 0x99};
+  static constexpr std::uint8_t kOfPubrel[] = {0x00, 0x92};
+  static constexpr std::uint8_t kOfDisconnect[] = {0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90,
+                                                   0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99};
+  const auto has = [reason](const auto& codes) {
+    return std::find(std::begin(codes), std::end(codes), static_cast<std::uint8_t>(reason)) !=
+           std::end(codes);
+  };
+  switch (type) {
+    case PacketType::kPuback:
+    case PacketType::kPubrec:
+      return has(kOfPuback);
+    case PacketType::kPubrel:
+    case PacketType::kPubcomp:
+      return has(kOfPubrel);
+    case PacketType::kDisconnect:
+      return has(kOfDisconnect);
+    default:
+      return false;
+  }
 }
 
 Reason reason_of(Fault fault) {

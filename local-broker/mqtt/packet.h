@@ -51,8 +51,9 @@ enum class Fault : std::uint8_t {
   kPropertyValue,   // … that stands twice or has a value that is not allowed
   kTopicAlias,      // version 5: zero, or above the maximum
   kReceiveMaximum,  // version 5: more publishes at once than were allowed
+  kReason,          // version 5: a reason code that the packet may not have
 };
-inline constexpr std::size_t kFaultCount = 20;
+inline constexpr std::size_t kFaultCount = 21;
 
 [[nodiscard]] const char* fault_name(Fault fault);
 
@@ -96,6 +97,8 @@ enum class Reason : std::uint8_t {
 [[nodiscard]] constexpr bool is_failure(Reason reason) {
   return static_cast<std::uint8_t>(reason) >= 0x80;
 }
+// Whether a client may send this code in PUBACK, PUBREC, PUBREL, PUBCOMP or DISCONNECT.
+[[nodiscard]] bool is_reason_of(PacketType type, Reason reason);
 // How a version 5 peer is told.
 [[nodiscard]] Reason reason_of(Fault fault);
 
