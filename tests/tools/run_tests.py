@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Builds and runs the tests of Tidegate; ./run-tests installs what they need and calls this.
 
-Kinds: lint, unit, unit-asan, unit-tsan, fuzz, system. FILTER is a regular expression searched in
+Kinds: lint, unit, unit-asan, unit-tsan, conformance, fuzz, system. FILTER is a regular expression searched in
 KIND/NAME; only what matches is built and run. Each test prints one line "ok NAME", "FAIL NAME"
 (then the end of its output) or "SKIP NAME: reason"; the last line is "N passed, N failed, N skipped".
-A Catch2 executable counts as its test cases. Exit code 0 without failures, 1 with, 2 for bad usage.
+A Catch2 executable and a file of tests/conformance count as their test cases. Exit code 0 without failures, 1 with, 2 for bad usage.
 """
 import argparse
 import json
@@ -186,6 +186,30 @@ class Runner:
             self.tally.fail(name, f'{output}\nexit code {code}')
         print(f'    {name}: {len(cases)} cases in {seconds:.1f} s', flush=True)
 
+    def conformance(self):
+        names = [name for name in conformance_files() if self.wants(f'conformance/{name}')]
+        if not names:
+            return
+        broker = 'local-broker/app/tidegate-broker'
+        if not self.all_built and not self.build('build-test', [broker]):
+            return
+        env = {'TIDEGATE_BUILD': str(ROOT / 'build-test')}
+        with ThreadPoolExecutor(JOBS) as pool:
+            results = pool.map(lambda name: run(['tests/conformance/run', name], 120, env), names)
+            for name, (code, output, seconds) in zip(names, results, strict=True):
+                self.report_conformance(f'conformance/{name}', code, output, seconds)
+
+    def report_conformance(self, name, code, output, seconds):
+        cases = re.findall(r'^(ok|FAIL) (.*)\n((?:    .*\n)*)', output, re.MULTILINE)
+        for verdict, case, details in cases:
+            if verdict == 'ok':
+                self.tally.ok(f'{name}: {case}')
+            else:
+                self.tally.fail(f'{name}: {case}', details)
+        if not cases or (code != 0 and all(verdict == 'ok' for verdict, _, _ in cases)):
+            self.tally.fail(name, f'{output}\nexit code {code}')
+        print(f'    {name}: {len(cases)} cases in {seconds:.1f} s', flush=True)
+
     def fuzz(self):
         sources = [source.stem for source in (ROOT / 'tests/fuzz').rglob('*.cpp')]
         if not any(self.wants(f'fuzz/{stem}') for stem in sources) or \
@@ -230,7 +254,8 @@ class Runner:
                   ('unit tests', lambda: self.units('unit')),
                   ('unit tests, ASan and UBSan', lambda: self.units('unit-asan')),
                   ('unit tests, TSan', lambda: self.units('unit-tsan')),
-                  ('fuzzing', self.fuzz), ('system tests', self.system)]
+                  ('conformance', self.conformance), ('fuzzing', self.fuzz),
+                  ('system tests', self.system)]
         for title, phase in phases:
             started = time.monotonic()
             before = self.count()
@@ -251,6 +276,11 @@ def unit_names():
     """Folders of tests/unit that hold test sources."""
     base = ROOT / 'tests/unit'
     return sorted({str(source.parent.relative_to(base)) for source in base.rglob('*_test.cpp')})
+
+
+def conformance_files():
+    base = ROOT / 'tests/conformance'
+    return sorted(str(file.relative_to(base).with_suffix('')) for file in base.glob('v*/*.py'))
 
 
 def system_tests():
