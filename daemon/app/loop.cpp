@@ -30,8 +30,14 @@ Post Loop::post() {
 
 TimerId Loop::after(std::int64_t delay_ms, Task task) {
   const TimerId id = ++last_timer_;
-  auto timer = std::make_unique<asio::steady_timer>(
-      context_, std::chrono::milliseconds(delay_ms > 0 ? delay_ms : 0));
+  if (delay_ms <= 0) {  // each commit has one: no system calls for it
+    next_.insert(id);
+    asio::post(context_, [this, id, task = std::move(task)] {
+      if (next_.erase(id) != 0) task();
+    });
+    return id;
+  }
+  auto timer = std::make_unique<asio::steady_timer>(context_, std::chrono::milliseconds(delay_ms));
   timer->async_wait([this, id, task = std::move(task)](const boost::system::error_code& error) {
     if (error) return;
     // Gone from the table means cancelled, even when the wait had already been won.
@@ -41,7 +47,10 @@ TimerId Loop::after(std::int64_t delay_ms, Task task) {
   return id;
 }
 
-void Loop::cancel(TimerId id) { timers_.erase(id); }
+void Loop::cancel(TimerId id) {
+  timers_.erase(id);
+  next_.erase(id);
+}
 
 void Loop::run() {
   const auto guard = asio::make_work_guard(context_);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "daemon/base/post.h"
 #include "daemon/base/timers.h"
@@ -39,6 +40,7 @@ class Loop final : public Timers {
   boost::asio::io_context context_{1};
   std::shared_ptr<Gate> gate_;
   std::unordered_map<TimerId, std::unique_ptr<boost::asio::steady_timer>> timers_;
+  std::unordered_set<TimerId> next_;  // timers without a delay
   TimerId last_timer_ = 0;
 };
 

@@ -10,6 +10,7 @@
 #include "daemon/base/assert.h"
 #include "daemon/base/log.h"
 #include "daemon/store/commit_thread.h"
+#include "daemon/store/gather.h"
 #include "daemon/store/group.h"
 #include "daemon/store/reader.h"
 #include "daemon/store/schema.h"
@@ -78,7 +79,9 @@ class Store::State {
 
   Admission admit(std::span<const StreamId> streams, std::size_t record_bytes);
   Seq append(StreamId stream, Record record);
+  void await(Token token);
   void touch(std::int64_t interval_ms);
+  void arm();
   void hand_over();
   void committed(Committed result);
   void set_health(Health health, std::string_view reason);
@@ -119,6 +122,7 @@ class Store::State {
   std::int64_t last_start_ms_ = -kNever / 2;  // of a commit
   std::int64_t due_ms_ = kNever;
   TimerId due_timer_ = 0;
+  Gather gather_;
   TimerId maintenance_timer_ = 0;
   std::int64_t stretch_ = 1;
   bool room_wanted_ = false;
@@ -310,14 +314,24 @@ void Store::State::touch(std::int64_t interval_ms) {
   const std::int64_t due = last_start_ms_ + interval_ms;
   if (due >= due_ms_) return;
   due_ms_ = due;
-  if (committing_) return;
+  if (!committing_) arm();
+}
+
+void Store::State::arm() {
   timers_.cancel(due_timer_);
-  due_timer_ = timers_.after(due - clock_.mono_ms(), [this] { hand_over(); });
+  due_timer_ = timers_.after(std::max(due_ms_, gather_.until_ms()) - clock_.mono_ms(),
+                             [this] { hand_over(); });
+}
+
+void Store::State::await(Token token) {
+  open_->tokens.push_back(token);
+  if (gather_.is_complete(open_->tokens.size()) && !committing_ && due_ms_ != kNever) arm();
 }
 
 void Store::State::hand_over() {
   due_timer_ = 0;
   if (committing_) return;
+  gather_.end();
   auto group = std::exchange(open_, new_group());
   group->now = clock_.now();
   committing_ = true;
@@ -366,9 +380,9 @@ void Store::State::committed(Committed result) {
     open_->maintenance = true;
     touch(0);
   }
-  if (!open_->is_empty() && due_ms_ != kNever) {
-    due_timer_ = timers_.after(due_ms_ - clock_.mono_ms(), [this] { hand_over(); });
-  }
+  gather_.begin(result.group->tokens.size(), open_->tokens.size(), result.duration_us,
+                clock_.mono_ms());
+  if (!open_->is_empty() && due_ms_ != kNever) arm();
   pending_gauge_.set(static_cast<double>(open_->bytes));
   if (!result.group->tokens.empty() && events_.on_committed) {
     events_.on_committed(result.group->tokens);
@@ -430,7 +444,7 @@ Admission Store::admit(std::span<const StreamId> streams, std::size_t record_byt
 
 Seq Store::append(StreamId stream, Record record) { return state_->append(stream, record); }
 
-void Store::await(Token token) { state_->open_->tokens.push_back(token); }
+void Store::await(Token token) { state_->await(token); }
 
 void Store::after_commit(Task task) {
   state_->open_->tasks.push_back(std::move(task));

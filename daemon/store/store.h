@@ -7,8 +7,9 @@
 //   handlers.
 // Group commit: one group is being committed, one is filling. A group goes when the store thread is
 //   free and, for one of the streams in it, commit_interval has passed since the last commit (a
-//   publish after a pause goes at once), or it holds 64 KiB. Tokens are answered in order of
-//   await().
+//   publish after a pause goes at once), or it holds 64 KiB. While the senders that the last commit
+//   answered are about to send again, it waits for them, at most a quarter of what that commit
+//   took. Tokens are answered in order of await().
 // Failure: a group that cannot be committed is kept and tried again; none of its tokens is
 // answered. Limits: pending_bytes for what is not yet committed; each stream's max_size and
 // max_age.
