@@ -9,7 +9,8 @@
 namespace tg::broker {
 namespace {
 
-// More than this is sent at once instead of at the end of the round.
+// More than this is sent at once instead of at the end of the round. It is the largest block that
+// the pool keeps: beyond it each round would pay for fresh memory.
 constexpr std::size_t kFlushEarly = 64 * 1024;
 
 void mark_dirty(Core& core, Connection& connection) {
@@ -41,7 +42,8 @@ void forget(std::vector<Connection*>& list, const Connection& connection) {
 }  // namespace
 
 char* reserve(Core& core, Connection& connection, std::size_t count) {
-  if (connection.out.size() >= kFlushEarly && !connection.blocked) flush(core, connection);
+  const std::size_t waiting = connection.out.size();
+  if (waiting > 0 && waiting + count > kFlushEarly && !connection.blocked) flush(core, connection);
   mark_dirty(core, connection);
   return connection.out.extend(count, core.pool);
 }

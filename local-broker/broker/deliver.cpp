@@ -18,6 +18,8 @@ namespace {
 
 // Queued messages go to the output up to here, so that they are not in memory twice.
 constexpr std::size_t kOutputHigh = 64 * 1024;
+// What one call of pump() moves at most: nobody keeps the loop to himself.
+constexpr std::size_t kPumpShare = 64 * 1024;
 
 void merge(TopicEntry& entry, Target& target, const Subscriber& subscriber) {
   const std::uint8_t qos = subscriber.options & mqtt::kOptionQos;
@@ -426,11 +428,16 @@ void replay_retained(Core& core, Session& session, std::string_view filter, std:
 void pump(Core& core, Connection& connection) {
   Session& session = *connection.session;
   Outbound& outbound = session.outbound;
-  while (outbound.unsent() > 0 && connection.out.size() < kOutputHigh &&
+  const auto written = [&] { return core.counts.bytes_out + connection.out.size(); };
+  const std::uint64_t enough = written() + kPumpShare;
+  const auto goes_on = [&] {
+    return !connection.closing && connection.out.size() < kOutputHigh && written() < enough;
+  };
+  while (outbound.unsent() > 0 && goes_on() &&
          outbound.in_flight() - outbound.unsent() < connection.window) {
     resend(core, connection, outbound.resend_next());
   }
-  while (outbound.unsent() == 0 && outbound.has_queued() && connection.out.size() < kOutputHigh) {
+  while (outbound.unsent() == 0 && outbound.has_queued() && goes_on()) {
     const Queued queued = outbound.front();
     if (queued.qos > 0 && outbound.in_flight() >= connection.window) return;
     pop_queued(core, session);
