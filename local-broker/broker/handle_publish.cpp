@@ -76,8 +76,9 @@ bool is_resent(Core& core, Connection& connection, const Publish& publish, std::
 
 // Why the publish goes nowhere, or kSuccess. Before version 5 there is no way to say so: it is
 // acknowledged [MQTT-3.3.5-2].
-Reason denial(Core& core, const Connection& connection, const Publish& publish) {
-  const bool too_deep = mqtt::level_count(publish.topic) > core.options.max_topic_levels;
+Reason denial(Core& core, const Connection& connection, const Publish& publish,
+              const TopicEntry& topic) {
+  const bool too_deep = topic.levels > core.options.max_topic_levels;
   if (!too_deep && !publish.topic.starts_with("$SYS/") &&
       core.hooks.authorise(connection.session->client, Access::kPublish, publish.topic)) {
     return Reason::kSuccess;
@@ -156,7 +157,7 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
   if (is_resent(core, connection, publish, serial)) return true;
   const Session& session = *connection.session;
   Intake intake = Intake::kDone;
-  Reason reason = denial(core, connection, publish);
+  Reason reason = denial(core, connection, publish, *topic);
   const bool denied = is_failure(reason);
   if (!denied) {
     intake = core.hooks.on_publish({session.client, publish.topic, publish.payload,

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "local-broker/broker/hash.h"
+#include "local-broker/mqtt/topic.h"
 
 namespace tg::broker {
 
@@ -22,6 +23,7 @@ TopicEntry& TopicCache::insert(std::string_view topic) {
   TopicEntry& entry = *owned;
   entry.hash = hash_bytes(topic);
   entry.topic = topic;
+  entry.levels = static_cast<std::uint32_t>(mqtt::level_count(topic));
   table_[place_for(entry.hash)] = std::move(owned);
   ++used_;
   bytes_ += sizeof(TopicEntry) + topic.size();

@@ -1,5 +1,5 @@
 // Topics that were published lately, with who is to get them. Sensors repeat their topics: a
-// publish then costs one hash and one comparison, and its topic need not be validated again.
+// publish then costs one hash and one comparison, and its topic need not be looked into again.
 //
 // An entry is current while its generation is that of the subscriptions. Entries are references
 // until the next look-up. Limits: 48 k topics, 16 MiB; past them the cache starts anew.
@@ -42,6 +42,7 @@ struct TopicEntry {
   std::uint64_t hash = 0;
   std::uint64_t generation = 0;  // 0 = never resolved
   std::string topic;
+  std::uint32_t levels = 0;  // of the topic
   std::vector<Target> targets;
   std::vector<TargetId> ids;
   std::vector<SharedTarget> shared;
