@@ -163,15 +163,14 @@ bool send_one(Core& core, Connection& connection, const MessageFields& fields, c
     constexpr std::size_t kAliasRoom = 3;
     make_properties(core, fields, copy.subscription_id);
     publish.properties = core.properties;
-    const std::size_t size = mqtt::publish_size(mqtt::Version::k5, publish);
-    if (size > connection.max_packet_size) return false;
-    if (size + kAliasRoom <= connection.max_packet_size) use_alias(core, *connection.v5, publish);
+    const std::size_t full = mqtt::publish_size(mqtt::Version::k5, publish);
+    if (full > connection.max_packet_size) return false;
+    if (full + kAliasRoom <= connection.max_packet_size) use_alias(core, *connection.v5, publish);
     publish.properties = core.properties;
   }
   if (copy.qos > 0) publish.packet_id = take_packet_id();
-  core.packet.clear();
-  mqtt::append_publish(core.packet, connection.version, publish);
-  write(core, connection, core.packet);
+  const std::size_t size = mqtt::publish_size(connection.version, publish);
+  mqtt::write_publish(reserve(core, connection, size), connection.version, publish);
   ++core.counts.delivered;
   return true;
 }
@@ -202,28 +201,27 @@ class Delivery {
   }
 
  private:
+  // The packet but for its id.
   struct Form {
     std::string_view bytes;
-    std::size_t packet_id_at = 0;
-    bool made = false;
+    std::size_t packet_id_at;
   };
 
-  const Form& form(bool v5, std::uint8_t qos, bool retain) {
-    const std::size_t index = (v5 ? 6U : 0U) + (retain ? 3U : 0U) + qos;
-    Form& form = forms_[index];
-    if (form.made) return form;
+  Form form(bool v5, std::uint8_t qos, bool retain) {
+    const unsigned index = (v5 ? 6U : 0U) + (retain ? 3U : 0U) + qos;
     std::string& bytes = core_.encoded[index];
-    bytes.clear();
-    mqtt::Publish publish = packet_of(fields_, qos, retain);
-    if (v5) {
-      make_properties(core_, fields_, 0);
-      publish.properties = core_.properties;
+    if ((made_ >> index & 1U) == 0) {
+      bytes.clear();
+      mqtt::Publish publish = packet_of(fields_, qos, retain);
+      if (v5) {
+        make_properties(core_, fields_, 0);
+        publish.properties = core_.properties;
+      }
+      const auto version = v5 ? mqtt::Version::k5 : mqtt::Version::k311;
+      layouts_[index] = mqtt::append_publish(bytes, version, publish);
+      made_ |= 1U << index;
     }
-    const auto version = v5 ? mqtt::Version::k5 : mqtt::Version::k311;
-    form.packet_id_at = mqtt::append_publish(bytes, version, publish).packet_id_at;
-    form.bytes = bytes;
-    form.made = true;
-    return form;
+    return {bytes, layouts_[index].packet_id_at};
   }
 
   const MessageRef& shared() {
@@ -280,12 +278,12 @@ class Delivery {
       send_individual(*connection, copy);
       return;
     }
-    const Form& bytes = form(connection->version == mqtt::Version::k5, 0, retain);
-    if (bytes.bytes.size() > connection->max_packet_size) {
+    const Form packet = form(connection->version == mqtt::Version::k5, 0, retain);
+    if (packet.bytes.size() > connection->max_packet_size) {
       count_drop(core_, session);
       return;
     }
-    write(core_, *connection, bytes.bytes);
+    write(core_, *connection, packet.bytes);
     ++core_.counts.delivered;
   }
 
@@ -303,17 +301,17 @@ class Delivery {
       send_individual(*connection, copy_for(target, qos, retain));
       return;
     }
-    const Form& bytes = form(connection->version == mqtt::Version::k5, qos, retain);
-    if (bytes.bytes.size() > connection->max_packet_size) {
+    const Form packet = form(connection->version == mqtt::Version::k5, qos, retain);
+    if (packet.bytes.size() > connection->max_packet_size) {
       count_drop(core_, session);
       return;
     }
     const std::uint16_t id =
         outbound.start({session.is_transient() ? MessageRef() : shared(), 0, qos, retain});
-    char* room = reserve(core_, *connection, bytes.bytes.size());
-    std::memcpy(room, bytes.bytes.data(), bytes.bytes.size());
-    room[bytes.packet_id_at] = static_cast<char>(id >> 8U);
-    room[bytes.packet_id_at + 1] = static_cast<char>(id & 0xFFU);
+    char* room = reserve(core_, *connection, packet.bytes.size());
+    std::memcpy(room, packet.bytes.data(), packet.bytes.size());
+    room[packet.packet_id_at] = static_cast<char>(id >> 8U);
+    room[packet.packet_id_at + 1] = static_cast<char>(id & 0xFFU);
     ++core_.counts.delivered;
   }
 
@@ -329,7 +327,8 @@ class Delivery {
   const MessageFields& fields_;
   const Session* from_;
   const bool retained_;
-  std::array<Form, 12> forms_;
+  unsigned made_ = 0;  // bits of the forms that core.encoded holds
+  std::array<mqtt::PublishLayout, 12> layouts_;
   MessageRef shared_;
 };
 

@@ -1,5 +1,8 @@
 #include "local-broker/mqtt/encode.h"
 
+#include <algorithm>
+
+#include "daemon/base/assert.h"
 #include "local-broker/mqtt/wire.h"
 
 namespace tg::mqtt {
@@ -14,6 +17,23 @@ std::size_t variable_integer_size(std::size_t value) {
   std::size_t size = 1;
   for (; value > 0x7F; value >>= 7U) ++size;
   return size;
+}
+
+// These write at `at` and return the place behind.
+char* write_byte(char* at, std::size_t byte) {
+  *at = static_cast<char>(byte);
+  return at + 1;
+}
+char* write_u16(char* at, std::size_t value) {
+  return write_byte(write_byte(at, value >> 8U & 0xFFU), value & 0xFFU);
+}
+char* write_bytes(char* at, std::string_view bytes) {
+  return std::copy(bytes.begin(), bytes.end(), at);
+}
+char* write_variable_integer(char* at, std::size_t value) {
+  TG_ASSERT(value <= kMaxVariableInteger);
+  for (; value > 0x7F; value >>= 7U) at = write_byte(at, (value & 0x7FU) | 0x80U);
+  return write_byte(at, value);
 }
 
 // The remaining length.
@@ -43,21 +63,29 @@ void append_connack(std::string& out, Version version, bool session_present, std
 }
 
 PublishLayout append_publish(std::string& out, Version version, const Publish& publish) {
+  const std::size_t start = out.size();
+  out.resize(start + publish_size(version, publish));
+  return write_publish(out.data() + start, version, publish);
+}
+
+PublishLayout write_publish(char* room, Version version, const Publish& publish) {
+  TG_ASSERT(publish.topic.size() <= 0xFFFF);
   const unsigned flags = (publish.dup ? 8U : 0U) | static_cast<unsigned>(publish.qos) << 1U |
                          (publish.retain ? 1U : 0U);
-  const std::size_t start = out.size();
-  put_head(out, PacketType::kPublish, flags, publish_length(version, publish));
-  put_string(out, publish.topic);
+  char* at = write_byte(room, static_cast<unsigned>(PacketType::kPublish) << 4U | flags);
+  at = write_variable_integer(at, publish_length(version, publish));
+  at = write_u16(at, publish.topic.size());
+  at = write_bytes(at, publish.topic);
   PublishLayout layout;
   if (publish.qos > 0) {
-    layout.packet_id_at = out.size() - start;
-    put_u16(out, publish.packet_id);
+    layout.packet_id_at = static_cast<std::size_t>(at - room);
+    at = write_u16(at, publish.packet_id);
   }
   if (version == Version::k5) {
-    put_variable_integer(out, publish.properties.size());
-    out.append(publish.properties);
+    at = write_variable_integer(at, publish.properties.size());
+    at = write_bytes(at, publish.properties);
   }
-  out.append(publish.payload);
+  write_bytes(at, publish.payload);
   return layout;
 }
 

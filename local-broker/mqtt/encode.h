@@ -1,4 +1,5 @@
-// Packets to bytes, as a server sends them. Everything is appended to `out`.
+// Packets to bytes, as a server sends them, appended to `out`; a PUBLISH also into room of the
+// caller's, since most of what a broker sends are those.
 #pragma once
 
 #include <array>
@@ -22,8 +23,9 @@ struct PublishLayout {
 void append_connack(std::string& out, Version version, bool session_present, std::uint8_t code,
                     std::string_view properties = {});
 PublishLayout append_publish(std::string& out, Version version, const Publish& publish);
-// Its size, without writing it.
 [[nodiscard]] std::size_t publish_size(Version version, const Publish& publish);
+// `room` has publish_size() bytes.
+PublishLayout write_publish(char* room, Version version, const Publish& publish);
 void append_suback(std::string& out, Version version, std::uint16_t packet_id,
                    const std::vector<std::uint8_t>& codes);
 // `codes`: version 5 answers each filter.
