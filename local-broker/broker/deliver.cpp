@@ -87,10 +87,11 @@ void count_drop(Core& core, const Session& session) {
   }
 }
 
-void pop_queued(Core& core, Session& session) {
+Queued take_queued(Core& core, Session& session) {
   const std::size_t before = session.outbound.queued_bytes();
-  session.outbound.pop_front();
+  Queued queued = session.outbound.take_front();
   core.queued_bytes -= before - session.outbound.queued_bytes();
+  return queued;
 }
 
 void push_queued(Core& core, Session& session, Queued queued) {
@@ -111,7 +112,7 @@ void enqueue(Core& core, Session& session, Copy copy) {
   while (is_over_limit(core, session, size)) {
     count_drop(core, session);
     if (!session.outbound.has_queued() || session.outbound.front().is_replay) return;
-    pop_queued(core, session);
+    take_queued(core, session);
   }
   push_queued(core, session, {std::move(copy), false});
 }
@@ -437,9 +438,8 @@ void pump(Core& core, Connection& connection) {
     resend(core, connection, outbound.resend_next());
   }
   while (outbound.unsent() == 0 && outbound.has_queued() && goes_on()) {
-    const Queued queued = outbound.front();
-    if (queued.qos > 0 && outbound.in_flight() >= connection.window) return;
-    pop_queued(core, session);
+    if (outbound.front().qos > 0 && outbound.in_flight() >= connection.window) return;
+    const Queued queued = take_queued(core, session);
     if (queued.message->is_expired(core.now_ms)) continue;
     const bool sent = send_one(core, connection, queued.message->fields(), queued, false,
                                [&] { return outbound.start(remembered(session, queued)); });

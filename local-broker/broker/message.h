@@ -57,7 +57,12 @@ class MessageRef {
     if (message_ != nullptr) ++message_->references_;
   }
   MessageRef(MessageRef&& other) noexcept : message_(std::exchange(other.message_, nullptr)) {}
-  MessageRef& operator=(MessageRef other) noexcept {
+  MessageRef& operator=(const MessageRef& other) {
+    MessageRef copy(other);
+    std::swap(message_, copy.message_);
+    return *this;
+  }
+  MessageRef& operator=(MessageRef&& other) noexcept {
     std::swap(message_, other.message_);
     return *this;
   }

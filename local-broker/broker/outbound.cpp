@@ -59,13 +59,14 @@ void Outbound::push(Queued queued) {
   queue_.push_back(std::move(queued));
 }
 
-void Outbound::pop_front() {
-  if (queue_.front().is_replay) {
+Queued Outbound::take_front() {
+  Queued queued = queue_.take_front();
+  if (queued.is_replay) {
     --replaying_;
   } else {
-    queued_bytes_ -= queue_.front().message->size();
+    queued_bytes_ -= queued.message->size();
   }
-  queue_.pop_front();
+  return queued;
 }
 
 }  // namespace tg::broker

@@ -58,7 +58,7 @@ class Outbound {
   [[nodiscard]] bool has_more() const { return unsent_ > 0 || !queue_.empty(); }
   [[nodiscard]] bool has_queued() const { return !queue_.empty(); }
   [[nodiscard]] Queued& front() { return queue_.front(); }
-  void pop_front();
+  Queued take_front();
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
   // Retained messages on their way: live ones must not overtake them.

@@ -23,10 +23,16 @@ class Ring {
   [[nodiscard]] T& front() { return slots_[head_]; }
   [[nodiscard]] T& back() { return (*this)[size_ - 1]; }
 
-  void push_back(T value) {
+  void push_back(T&& value) {
     if (size_ == capacity_) grow();
     slots_[(head_ + size_) & mask()] = std::move(value);
     ++size_;
+  }
+  void push_back(const T& value) { push_back(T(value)); }
+  T take_front() {
+    T value = std::move(front());
+    pop_front();
+    return value;
   }
   void pop_front() {
     TG_ASSERT(size_ > 0);

@@ -61,9 +61,9 @@ TEST_CASE("Replays do not count against the queue's bytes") {
   CHECK(outbound.queued_bytes() == 0);
   outbound.push({{message(), 0, 1, false}, false});
   CHECK(outbound.queued_bytes() > 0);
-  outbound.pop_front();
+  outbound.take_front();
   CHECK(outbound.replaying() == 0);
-  outbound.pop_front();
+  outbound.take_front();
   CHECK(outbound.queued_bytes() == 0);
   CHECK_FALSE(outbound.has_queued());
 }
