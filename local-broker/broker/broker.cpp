@@ -74,9 +74,10 @@ void run_timers(Core& core) {
 
 // What flushing makes room for is sent in the next round: nobody keeps the loop to himself.
 void flush_dirty(Core& core) {
-  const auto dirty = std::exchange(core.dirty, {});
-  for (Connection* connection : dirty) connection->in_dirty = false;
-  for (Connection* connection : dirty) {
+  std::swap(core.flushing, core.dirty);
+  core.dirty.clear();
+  for (Connection* connection : core.flushing) connection->in_dirty = false;
+  for (Connection* connection : core.flushing) {
     flush(core, *connection);
     if (!connection->closing && !connection->blocked && connection->session != nullptr &&
         connection->session->outbound.has_more()) {

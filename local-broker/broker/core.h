@@ -90,8 +90,9 @@ struct Core {
   TopicCache topics;
   Retained retained;
 
-  std::vector<Connection*> ready;  // have input that no event will announce
-  std::vector<Connection*> dirty;  // have output to send
+  std::vector<Connection*> ready;     // have input that no event will announce
+  std::vector<Connection*> dirty;     // have output to send
+  std::vector<Connection*> flushing;  // scratch: those whose turn it is
   std::vector<Connection*> ended;
   std::vector<std::uint64_t> held;     // connection ids that wait for resume_held()
   std::vector<std::uint32_t> orphans;  // slots of clean sessions without a connection

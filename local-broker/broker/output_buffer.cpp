@@ -50,27 +50,21 @@ BufferPool::Block BufferPool::grow(Block block, std::size_t capacity) {
   return {data, static_cast<std::uint32_t>(capacity)};
 }
 
-char* OutputBuffer::extend(std::size_t count, BufferPool& pool) {
+void OutputBuffer::make_room(std::size_t count, BufferPool& pool) {
   if (data_ == nullptr) {
     const auto block = pool.take();
     data_ = block.data;
     capacity_ = block.capacity;
   }
-  if (count > capacity_ - end_) {
-    if (begin_ > 0) {
-      std::memmove(data_, data_ + begin_, end_ - begin_);
-      end_ -= begin_;
-      begin_ = 0;
-    }
-    if (count > capacity_ - end_) {
-      const auto block = pool.grow({data_, capacity_}, end_ + count);
-      data_ = block.data;
-      capacity_ = block.capacity;
-    }
+  if (begin_ > 0) {
+    std::memmove(data_, data_ + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
   }
-  char* room = data_ + end_;
-  end_ += static_cast<std::uint32_t>(count);
-  return room;
+  if (count <= capacity_ - end_) return;
+  const auto block = pool.grow({data_, capacity_}, end_ + count);
+  data_ = block.data;
+  capacity_ = block.capacity;
 }
 
 void OutputBuffer::consume(std::size_t count, BufferPool& pool) {

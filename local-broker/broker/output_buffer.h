@@ -41,7 +41,12 @@ class OutputBuffer {
   OutputBuffer& operator=(const OutputBuffer&) = delete;
 
   // Room for `count` bytes at the end, to be written by the caller.
-  char* extend(std::size_t count, BufferPool& pool);
+  char* extend(std::size_t count, BufferPool& pool) {
+    if (count > capacity_ - end_) make_room(count, pool);
+    char* room = data_ + end_;
+    end_ += static_cast<std::uint32_t>(count);
+    return room;
+  }
   void consume(std::size_t count, BufferPool& pool);
   // Must be called before the end of its life.
   void clear(BufferPool& pool);
@@ -49,6 +54,8 @@ class OutputBuffer {
   [[nodiscard]] std::size_t size() const { return end_ - begin_; }
 
  private:
+  void make_room(std::size_t count, BufferPool& pool);
+
   char* data_ = nullptr;
   std::uint32_t begin_ = 0;
   std::uint32_t end_ = 0;
