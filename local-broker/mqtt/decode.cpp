@@ -27,6 +27,16 @@ std::string_view read_properties(Version version, WireReader& reader) {
   return reader.bytes(length);
 }
 
+// What an acknowledgement of version 5 may have behind its packet id.
+Fault read_reason(PacketType type, WireReader& reader, Ack& ack) {
+  std::string_view properties;
+  ack.reason = static_cast<Reason>(reader.u8());
+  if (!reader.at_end()) properties = read_properties(Version::k5, reader);
+  if (const Fault fault = end_of(reader); fault != Fault::kNone) return fault;
+  if (const Fault fault = check_ack_properties(properties); fault != Fault::kNone) return fault;
+  return is_reason_of(type, ack.reason) ? Fault::kNone : Fault::kReason;
+}
+
 Fault check_connect_flags(std::uint8_t flags, Version version) {
   if ((flags & kReservedFlag) != 0) return Fault::kConnectFlags;  // [MQTT-3.1.2-3]
   const unsigned will_qos = flags >> 3U & 3U;
@@ -194,14 +204,9 @@ Fault decode_ack(Version version, const Frame& frame, Ack& ack) {
   if (frame.flags != wanted) return Fault::kFlags;  // [MQTT-3.6.1-1]
   WireReader reader(frame.body);
   ack.packet_id = reader.u16();
-  std::string_view properties;
-  if (version == Version::k5 && !reader.at_end()) {
-    ack.reason = static_cast<Reason>(reader.u8());
-    if (!reader.at_end()) properties = read_properties(version, reader);
-  }
-  if (const Fault fault = end_of(reader); fault != Fault::kNone) return fault;
-  if (const Fault fault = check_ack_properties(properties); fault != Fault::kNone) return fault;
-  if (!is_reason_of(frame.type, ack.reason)) return Fault::kReason;
+  const bool has_reason = version == Version::k5 && !reader.at_end();
+  const Fault fault = has_reason ? read_reason(frame.type, reader, ack) : end_of(reader);
+  if (fault != Fault::kNone) return fault;
   return ack.packet_id == 0 ? Fault::kPacketId : Fault::kNone;
 }
 
