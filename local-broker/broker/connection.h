@@ -71,22 +71,13 @@ struct PendingConnect {
 struct Connection : Pollable {
   Connection() : Pollable(false), timer(TimerKind::kConnection, this) {}
 
+  // What each packet looks at comes first: it meets few cache lines.
   Channel channel;
   OutputBuffer out;
-  std::string tail;  // received and not yet handled
   Session* session = nullptr;
-  std::unique_ptr<Will> will;
-  std::unique_ptr<PendingConnect> pending;
-  std::unique_ptr<sockaddr_storage> peer;  // until CONNECT
   std::unique_ptr<Version5> v5;
-  Timer timer;           // CONNECT deadline, keep-alive, refusal
-  std::uint64_t id = 0;  // serial << 24 | slot
-  std::int64_t last_received_ms = 0;
-  std::int64_t refused_until_ms = 0;  // 0 = nothing was refused
-  std::uint32_t listener = 0;
   std::uint32_t max_packet_size = 0xFFFF'FFFF;  // that the peer takes
   std::uint16_t window = 0;                     // publishes in flight towards it
-  std::uint16_t keep_alive_s = 0;
   mqtt::Version version = mqtt::Version::k311;
   std::uint8_t paused = 0;  // bits of Pause
   bool readable = false;    // the socket may hold more
@@ -96,6 +87,16 @@ struct Connection : Pollable {
   bool in_ready = false;
   bool in_dirty = false;
   bool closing = false;
+  std::string tail;  // received and not yet handled
+  std::int64_t last_received_ms = 0;
+  std::unique_ptr<Will> will;
+  std::unique_ptr<PendingConnect> pending;
+  std::unique_ptr<sockaddr_storage> peer;  // until CONNECT
+  Timer timer;                             // CONNECT deadline, keep-alive, refusal
+  std::uint64_t id = 0;                    // serial << 24 | slot
+  std::int64_t refused_until_ms = 0;       // 0 = nothing was refused
+  std::uint32_t listener = 0;
+  std::uint16_t keep_alive_s = 0;
 };
 
 inline constexpr unsigned kConnectionSlotBits = 24;

@@ -68,12 +68,12 @@ class Outbound {
   [[nodiscard]] InFlight* find(std::uint16_t packet_id);
   bool finish(std::uint16_t packet_id, Await await);
 
-  Ring<InFlight> window_;
-  Ring<Queued> queue_;
-  std::size_t unsent_ = 0;        // at the window's end
-  std::size_t queued_bytes_ = 0;  // replays are counted by the retained set
   std::uint32_t replaying_ = 0;
   std::uint16_t last_id_ = 0;
+  Ring<Queued> queue_;
+  Ring<InFlight> window_;
+  std::size_t unsent_ = 0;        // at the window's end
+  std::size_t queued_bytes_ = 0;  // replays are counted by the retained set
 };
 
 }  // namespace tg::broker
