@@ -42,7 +42,8 @@ int run(const std::string& address, std::uint16_t port) {
   const tg::SystemClock clock;
   tg::Metrics metrics;
   tg::broker::Hooks hooks;
-  const tg::broker::BrokerOptions options;
+  tg::broker::BrokerOptions options;
+  options.max_inflight = options.receive_maximum;  // what a client may send, another one may get
   raise_descriptor_limit(options.max_connections);
   tg::broker::Broker broker(options, hooks, clock, metrics);
   const bool is_v6 = address.find(':') != std::string::npos;

@@ -1,5 +1,6 @@
 // A growing ring buffer: push at the back, pop at the front, index from the front. One allocation,
-// given back when a large ring runs empty. 24 bytes while empty.
+// halved each time a large ring runs empty: one that fills again at once need not grow all the way,
+// one that stays short gives its memory back. 24 bytes while empty.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +25,7 @@ class Ring {
   [[nodiscard]] T& back() { return (*this)[size_ - 1]; }
 
   void push_back(T&& value) {
-    if (size_ == capacity_) grow();
+    if (size_ == capacity_) move_to(capacity_ == 0 ? kFirst : capacity_ * 2);
     slots_[(head_ + size_) & mask()] = std::move(value);
     ++size_;
   }
@@ -38,20 +39,20 @@ class Ring {
     TG_ASSERT(size_ > 0);
     slots_[head_] = T{};
     head_ = (head_ + 1) & mask();
-    if (--size_ == 0 && capacity_ > kKept) clear();
+    if (--size_ == 0 && capacity_ > kKept) move_to(capacity_ / 2);
   }
   void clear() {
     slots_.reset();
     head_ = size_ = capacity_ = 0;
   }
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
  private:
   static constexpr std::uint32_t kFirst = 4;
   static constexpr std::uint32_t kKept = 32;
 
   [[nodiscard]] std::uint32_t mask() const { return capacity_ - 1; }
-  void grow() {
-    const std::uint32_t capacity = capacity_ == 0 ? kFirst : capacity_ * 2;
+  void move_to(std::uint32_t capacity) {
     auto slots = std::make_unique<T[]>(capacity);
     for (std::uint32_t i = 0; i < size_; ++i) slots[i] = std::move((*this)[i]);
     slots_ = std::move(slots);
