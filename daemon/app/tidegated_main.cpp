@@ -7,11 +7,15 @@
 #include <exception>
 #include <string>
 
+#include "daemon/app/describe.h"
+#include "daemon/app/describe_keys.h"
 #include "daemon/app/exit_codes.h"
 #include "daemon/app/gateway.h"
 #include "daemon/app/version.h"
 #include "daemon/base/log.h"
 #include "daemon/config/load.h"
+#include "daemon/store/migrations.h"
+#include "daemon/store/unread.h"
 
 namespace {
 
@@ -54,6 +58,34 @@ int run(const config::LoadResult& loaded, const std::string& file) {
   return app::kExitOk;
 }
 
+// What the package's scripts and the build ask; not for operators, so not in --help.
+struct PackageQuestions {
+  bool keys = false;
+  bool schema = false;
+  std::string unread;  // a data directory
+
+  void add_to(CLI::App& app) {
+    app.add_flag("--describe-keys", keys)->group("");
+    app.add_flag("--schema", schema)->group("");
+    app.add_option("--unread", unread)->group("");
+  }
+
+  [[nodiscard]] bool is_asked() const { return keys || schema || !unread.empty(); }
+
+  [[nodiscard]] int answer() const {
+    if (keys) fmt::print("{}\n", app::describe_keys());
+    if (schema) fmt::print("{}\n", store::schema_version());
+    if (unread.empty()) return app::kExitOk;
+    const auto count = store::count_unread(unread);
+    if (!count) {
+      fmt::print(stderr, "tidegated: {}: {}\n", unread, count.error().message);
+      return app::kExitStart;
+    }
+    fmt::print("{}\n", *count);
+    return app::kExitOk;
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -66,11 +98,15 @@ int main(int argc, char** argv) {
   // `--check-config FILE` reads as `--config FILE --check-config`.
   std::string checked_file;
   app.add_option("file", checked_file, "file for --check-config");
+  PackageQuestions questions;
+  questions.add_to(app);
+  if (app::was_described(app, "tidegated", argc, argv)) return app::kExitOk;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? app::kExitOk : app::kExitUsage;
   }
+  if (questions.is_asked()) return questions.answer();
   if (!checked_file.empty()) {
     if (!check_only) {
       fmt::print(stderr, "tidegated: {}: use --config FILE\n", checked_file);

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "daemon/app/describe.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
@@ -70,6 +71,7 @@ int main(int argc, char** argv) {
   app.add_option("--port", port, "TCP port; 0 = any free one")->capture_default_str();
   app.add_option("--address", address, "Address to listen on")->capture_default_str();
   app.set_version_flag("--version", "tidegate-broker " TIDEGATE_VERSION);
+  if (tg::app::was_described(app, "tidegate-broker", argc, argv)) return EXIT_SUCCESS;
   CLI11_PARSE(app, argc, argv);
   catch_signals();
   return run(address, port);

@@ -6,6 +6,7 @@
 
 #include "daemon/app/ctl/context.h"
 #include "daemon/app/ctl/nouns.h"
+#include "daemon/app/describe.h"
 #include "daemon/app/version.h"
 
 int main(int argc, char** argv) {
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   add_nouns(app, context);
+  if (tg::app::was_described(app, "tidegatectl", argc, argv)) return kDone;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
