@@ -1,12 +1,9 @@
 #include "tests/sim/device.h"
 
 #include <fmt/format.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 
 namespace tg::sim {
@@ -72,45 +69,51 @@ void Device::send_window() {
 }
 
 void Device::connect(std::int64_t now_us) {
-  socket_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const int yes = 1;
-  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  const auto* address = reinterpret_cast<const sockaddr*>(&fleet_.gateway);
-  if (!socket_.is_open() ||
-      (::connect(socket_.get(), address, sizeof fleet_.gateway) != 0 && errno != EINPROGRESS)) {
-    return lose(now_us);
-  }
+  if (!channel_.open(fleet_.gateway, fleet_.tls, id_)) return lose(now_us);
   state_ = State::kConnecting;
   deadline_us_ = now_us + kAnswerUs;
   watches_writable_ = true;
   epoll_event event = {EPOLLIN | EPOLLOUT, {.u32 = index_}};
-  ::epoll_ctl(fleet_.epoll, EPOLL_CTL_ADD, socket_.get(), &event);
+  ::epoll_ctl(fleet_.epoll, EPOLL_CTL_ADD, channel_.fd(), &event);
 }
 
 void Device::lose(std::int64_t now_us) {
-  if (state_ == State::kUp) --fleet_.connected;
+  if (state_ == State::kUp) {
+    --fleet_.connected;
+    ++fleet_.connections.lost;
+  }
+  if (!channel_.trouble().empty() && !fleet_.told_trouble) {
+    fleet_.told_trouble = true;
+    fmt::print(stderr, "{}: TLS: {}\n", id_, channel_.trouble());
+  }
   state_ = State::kAway;
-  socket_.reset();
+  channel_.close();
   out_.clear();
   in_.reset();
   deadline_us_ = 0;
   retry_us_ = now_us + backoff_.next_ms() * 1000;
 }
 
+void Device::cut(std::int64_t now_us) {
+  if (state_ != State::kUp) return;
+  channel_.abort();
+  lose(now_us);
+  --fleet_.connections.lost;  // our own doing
+}
+
 void Device::watch(bool writable) {
   if (writable == watches_writable_) return;
   watches_writable_ = writable;
   epoll_event event = {EPOLLIN | (writable ? EPOLLOUT : 0U), {.u32 = index_}};
-  ::epoll_ctl(fleet_.epoll, EPOLL_CTL_MOD, socket_.get(), &event);
+  ::epoll_ctl(fleet_.epoll, EPOLL_CTL_MOD, channel_.fd(), &event);
 }
 
 void Device::on_event(std::uint32_t events, std::int64_t now_us) {
   if (state_ == State::kAway) return;
   if (state_ == State::kConnecting) {
-    int error = 0;
-    socklen_t size = sizeof error;
-    ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) return lose(now_us);
+    const auto progress = channel_.establish();
+    if (progress == Channel::Progress::kLost) return lose(now_us);
+    if (progress == Channel::Progress::kWait) return watch(false);  // for the peer's part of TLS
     state_ = State::kHandshake;
     wire::put_connect(out_, id_, kKeepAliveS, false);
   }
@@ -120,17 +123,19 @@ void Device::on_event(std::uint32_t events, std::int64_t now_us) {
 
 void Device::receive(std::int64_t now_us) {
   char buffer[65536];
-  const ssize_t got = ::recv(socket_.get(), buffer, sizeof buffer, 0);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return lose(now_us);
-  in_.feed({buffer, static_cast<std::size_t>(got)});
-  while (const auto packet = in_.next()) {
-    if (handle(*packet, now_us)) continue;
-    fmt::print(stderr, "{}: unexpected packet of type {}, connecting anew\n", id_,
-               static_cast<int>(packet->type));
-    return lose(now_us);
-  }
-  if (in_.malformed()) lose(now_us);
+  do {
+    const ssize_t got = channel_.receive(buffer, sizeof buffer);
+    if (got == 0) return;
+    if (got < 0) return lose(now_us);
+    in_.feed({buffer, static_cast<std::size_t>(got)});
+    while (const auto packet = in_.next()) {
+      if (handle(*packet, now_us)) continue;
+      fmt::print(stderr, "{}: unexpected packet of type {}, connecting anew\n", id_,
+                 static_cast<int>(packet->type));
+      return lose(now_us);
+    }
+    if (in_.malformed()) return lose(now_us);
+  } while (channel_.has_pending());
 }
 
 bool Device::handle(const wire::Packet& packet, std::int64_t now_us) {
@@ -178,7 +183,7 @@ void Device::come_up() {
   deadline_us_ = 0;
   backoff_.reset();
   ++fleet_.connected;
-  ++fleet_.connects;
+  ++fleet_.connections.connects;
   for (std::size_t i = 0; i < in_flight_; ++i) {
     if (!outbox_[i].is_acknowledged) put_message(outbox_[i], true);
   }
@@ -230,8 +235,8 @@ void Device::flush(std::int64_t now_us) {
     if (state_ > State::kConnecting) watch(false);
     return;
   }
-  const ssize_t sent = ::send(socket_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) return lose(now_us);
+  const ssize_t sent = channel_.send(out_);
+  if (sent < 0) return lose(now_us);
   if (sent > 0) {
     out_.erase(0, static_cast<std::size_t>(sent));
     last_sent_us_ = now_us;

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "daemon/base/backoff.h"
-#include "daemon/base/unique_fd.h"
+#include "tests/sim/channel.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/local_check.h"
 #include "tests/sim/plan.h"
@@ -26,6 +26,7 @@ namespace tg::sim {
 // What all devices of a fleet share.
 struct FleetState {
   sockaddr_in gateway = {};
+  const TlsContext* tls = nullptr;  // null = plain TCP
   int epoll = -1;
   DevicesLedger* ledger = nullptr;
   std::vector<std::uint64_t> made;  // last number of each track
@@ -35,7 +36,8 @@ struct FleetState {
   std::uint64_t acknowledged = 0;
   std::uint64_t unacknowledged = 0;
   std::uint64_t not_sampled = 0;
-  std::uint64_t connects = 0;
+  ConnectionCounts connections;
+  bool told_trouble = false;  // of TLS, once
 };
 
 class Device {
@@ -54,6 +56,8 @@ class Device {
   void on_tick(std::int64_t now_us);
   // Sends what has gathered in the buffer.
   void flush(std::int64_t now_us);
+  // The network is gone without a word; the device comes back as after any other loss.
+  void cut(std::int64_t now_us);
   // DISCONNECT, at the end.
   void leave();
 
@@ -89,7 +93,7 @@ class Device {
   FleetState& fleet_;
 
   State state_ = State::kAway;
-  UniqueFd socket_;
+  Channel channel_;
   std::uint32_t index_;
   bool watches_writable_ = false;
   bool is_subscribed_ = false;    // in the session the gateway had last

@@ -9,7 +9,9 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -36,7 +38,8 @@ class Fleet {
         plan_(make_plan(options.plan)),
         ledger_(std::move(ledger)),
         epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-        random_(options.seed) {
+        random_(options.seed),
+        cuts_(options.faults.disconnects) {
     state_.gateway.sin_family = AF_INET;
     state_.gateway.sin_port = htons(options.port);
     state_.epoll = epoll_.get();
@@ -54,21 +57,32 @@ class Fleet {
     }
   }
 
-  bool set_address() {
-    return ::inet_pton(AF_INET, options_.host.c_str(), &state_.gateway.sin_addr) == 1;
+  Result<void> prepare() {
+    if (::inet_pton(AF_INET, options_.host.c_str(), &state_.gateway.sin_addr) != 1) {
+      return fail(ErrorCode::kInvalid, fmt::format("{} is not an IPv4 address", options_.host));
+    }
+    if (!options_.tls.ca.empty()) {
+      auto tls = TlsContext::make(options_.tls);
+      if (!tls) return tl::unexpected(tls.error());
+      tls_.emplace(std::move(*tls));
+      state_.tls = &*tls_;
+    }
+    faults_.emplace(options_.faults, state_.gateway, state_.tls);
+    return {};
   }
 
   int run() {
     connect_all();
-    const std::int64_t begin_us = now_us();
+    begin_us_ = now_us();
+    faults_->begin(begin_us_);
     const auto duration_us = static_cast<std::int64_t>(options_.duration_s * kSecondUs);
-    std::uint64_t sampled = 0;
-    while (signals_seen == 0 && (duration_us == 0 || now_us() - begin_us < duration_us)) {
-      const double elapsed_s = static_cast<double>(now_us() - begin_us) / kSecondUs;
-      const auto due = static_cast<std::uint64_t>(elapsed_s * options_.rate);
-      if (due > sampled + kMaxBurst) sampled = due - kMaxBurst;
-      for (; sampled < due; ++sampled) sample();
-      step();
+    const auto stages = static_cast<std::int64_t>(options_.stages.size());
+    for (std::int64_t i = 0; i < stages; ++i) {
+      const bool is_last = i + 1 == stages;
+      const std::int64_t end_us = duration_us == 0 && is_last
+                                      ? std::numeric_limits<std::int64_t>::max()
+                                      : begin_us_ + duration_us * (i + 1) / stages;
+      run_stage(options_.stages[static_cast<std::size_t>(i)], end_us);
     }
     drain();
     return finish();
@@ -87,6 +101,32 @@ class Fleet {
     is_begun_ = true;
     if (!is_whole_) ledger_.down(now_us());
     if (!is_whole_) fmt::print(stderr, "only {} devices connected\n", state_.connected);
+  }
+
+  void run_stage(int percent, std::int64_t end_us) {
+    const std::int64_t begin_us = now_us();
+    const double rate = options_.rate * percent / 100;
+    ledger_.stage(begin_us, percent);
+    std::uint64_t sampled = 0;
+    while (signals_seen == 0 && now_us() < end_us) {
+      const double elapsed_s = static_cast<double>(now_us() - begin_us) / kSecondUs;
+      const auto due = static_cast<std::uint64_t>(elapsed_s * rate);
+      if (due > sampled + kMaxBurst) sampled = due - kMaxBurst;
+      for (; sampled < due; ++sampled) sample();
+      make_faults();
+      step();
+    }
+  }
+
+  void make_faults() {
+    const std::int64_t time_us = now_us();
+    faults_->step(time_us);
+    for (std::uint32_t i = cuts_.due(time_us - begin_us_); i > 0; --i) {
+      Device& device = *devices_[random_() % devices_.size()];
+      if (!device.is_up()) continue;
+      device.cut(time_us);
+      faults_->count_disconnect();
+    }
   }
 
   void sample() {
@@ -120,7 +160,9 @@ class Fleet {
   void tick(std::int64_t time_us) {
     ticked_us_ = time_us;
     for (auto& device : devices_) device->on_tick(time_us);
-    const bool is_whole = state_.connected == devices_.size();
+    // With faults some devices are always away: no outage of the gateway.
+    const bool is_whole = options_.faults.disconnects > 0 ? state_.connected > 0
+                                                          : state_.connected == devices_.size();
     if (is_begun_ && is_whole_ && !is_whole) ledger_.down(time_us);
     if (is_begun_ && !is_whole_ && is_whole) ledger_.up(time_us);
     is_whole_ = is_whole;
@@ -157,10 +199,14 @@ class Fleet {
       ledger_.local(static_cast<Pattern>(i), state_.local[i]);
       is_clean = is_clean && state_.local[i].is_clean();
     }
+    ledger_.connections(state_.connections);
+    const FaultCounts& faults = faults_->finish();
+    ledger_.faults(faults);
+    is_clean = is_clean && faults.tolerated == 0;
     ledger_.ended(state_.not_sampled);
     fmt::print("ended: connects={} published={} acknowledged={} unacknowledged={} local={}\n",
-               state_.connects, state_.published, state_.acknowledged, state_.unacknowledged,
-               is_clean ? "clean" : "not clean");
+               state_.connections.connects, state_.published, state_.acknowledged,
+               state_.unacknowledged, is_clean ? "clean" : "not clean");
     return is_clean && !ledger_.failed() ? 0 : 1;
   }
 
@@ -171,6 +217,10 @@ class Fleet {
   std::mt19937_64 random_;
   FleetState state_;
   std::vector<std::unique_ptr<Device>> devices_;
+  std::optional<TlsContext> tls_;
+  std::optional<Faults> faults_;
+  Pace cuts_;
+  std::int64_t begin_us_ = 0;  // of the load
   std::array<std::vector<std::uint32_t>, kKinds> by_kind_;
   std::array<std::size_t, kKinds> turn_ = {};
   bool is_begun_ = false;  // the load
@@ -191,8 +241,8 @@ int run_fleet(const FleetOptions& options) {
   action.sa_handler = on_signal;
   for (const int number : {SIGTERM, SIGINT}) sigaction(number, &action, nullptr);
   Fleet fleet(options, DevicesLedger(std::move(*file)));
-  if (!fleet.set_address()) {
-    fmt::print(stderr, "tidegate-sim: {} is not an IPv4 address\n", options.host);
+  if (const auto ready = fleet.prepare(); !ready) {
+    fmt::print(stderr, "tidegate-sim: {}\n", ready.error().message);
     return 2;
   }
   return fleet.run();

@@ -71,6 +71,19 @@ void DevicesLedger::down(std::int64_t time_us) { line(file_, "D {}\n", time_us);
 
 void DevicesLedger::up(std::int64_t time_us) { line(file_, "U {}\n", time_us); }
 
+void DevicesLedger::stage(std::int64_t time_us, int percent) {
+  line(file_, "R {} {}\n", time_us, percent);
+}
+
+void DevicesLedger::connections(const ConnectionCounts& counts) {
+  line(file_, "C {} {}\n", counts.connects, counts.lost);
+}
+
+void DevicesLedger::faults(const FaultCounts& counts) {
+  line(file_, "F {} {} {} {} {} {}\n", counts.disconnects, counts.floods, counts.flooded,
+       counts.malformed, counts.tolerated, counts.slow_readers);
+}
+
 void DevicesLedger::local(Pattern pattern, const LocalCounts& counts) {
   line(file_, "L {} {} {} {} {} {} {} {}\n", static_cast<int>(pattern), counts.subscriptions,
        counts.received, counts.repeated, counts.missed, counts.missed_qos0, counts.out_of_order,

@@ -5,11 +5,16 @@
 //   T id qos device topic    a track             S time             listening, ids start anew
 //   P track n time           made, QoS 0: sent   X time             cut off
 //   A track n time           acknowledged        W id text          a word: device, topic, …
-//   D time                   gateway lost        A topic device n stream epoch seq time
+//   R time percent           the load from now   A topic device n stream epoch seq time
+//   D time                   gateway lost
 //   U time                   all connected       O stream epoch seq time     no device's message
 //   L pattern subscriptions received             G stream epoch first last   declared gap
 //     repeated missed missed_qos0                B time             not decodable
 //     out_of_order misdirected
+//   C connects lost          of all devices
+//   F disconnects floods     faults made
+//     flooded malformed
+//     tolerated slow_readers
 //   E not_sampled            ended
 //
 // stream, epoch and seq are words 0, 0 and 0 where the format carries no key (raw).
@@ -49,6 +54,23 @@ class LedgerFile {
   bool failed_ = false;
 };
 
+// What the fleet did to the gateway on purpose.
+struct FaultCounts {
+  std::uint64_t disconnects = 0;   // connections cut without a word
+  std::uint64_t floods = 0;        // bursts of QoS 0 publishes that nobody wants
+  std::uint64_t flooded = 0;       // publishes in them
+  std::uint64_t malformed = 0;     // connections that sent what is not MQTT
+  std::uint64_t tolerated = 0;     // those that the gateway did not close
+  std::uint64_t slow_readers = 0;  // subscribers that do not read
+
+  [[nodiscard]] bool any() const { return disconnects + floods + malformed + slow_readers > 0; }
+};
+
+struct ConnectionCounts {
+  std::uint64_t connects = 0;
+  std::uint64_t lost = 0;  // broken, and not by a fault of ours
+};
+
 class DevicesLedger {
  public:
   explicit DevicesLedger(LedgerFile file) : file_(std::move(file)) {}
@@ -57,7 +79,10 @@ class DevicesLedger {
   void acknowledged(std::uint32_t track, std::uint64_t n, std::int64_t time_us);
   void down(std::int64_t time_us);
   void up(std::int64_t time_us);
+  void stage(std::int64_t time_us, int percent);
   void local(Pattern pattern, const LocalCounts& counts);
+  void connections(const ConnectionCounts& counts);
+  void faults(const FaultCounts& counts);
   void ended(std::uint64_t not_sampled);
   void flush() { file_.flush(); }
   [[nodiscard]] bool failed() const { return file_.failed(); }
@@ -110,10 +135,19 @@ struct TrackLog {
   std::vector<Sample> samples;  // number n at [n - 1]
 };
 
+// From begin_us on the load is `percent` of the rate.
+struct StageLog {
+  std::int64_t begin_us = 0;
+  int percent = 100;
+};
+
 struct DevicesLog {
   std::vector<TrackLog> tracks;
+  std::vector<StageLog> stages;
   std::vector<Interval> outages;  // of the gateway, as the devices saw them
   LocalResults local = {};
+  ConnectionCounts connections;
+  FaultCounts faults;
   std::uint64_t not_sampled = 0;
   bool has_ended = false;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <initializer_list>
 #include <unordered_map>
 #include <utility>
 
@@ -75,6 +76,15 @@ class DevicesReader {
       close_interval(log_.outages, fields.number<std::int64_t>());
     } else if (kind == "L") {
       return local(fields);
+    } else if (kind == "R") {
+      const auto begin_us = fields.number<std::int64_t>();
+      log_.stages.push_back({begin_us, fields.number<int>()});
+    } else if (kind == "C") {
+      numbers(fields, {&log_.connections.connects, &log_.connections.lost});
+    } else if (kind == "F") {
+      FaultCounts& faults = log_.faults;
+      numbers(fields, {&faults.disconnects, &faults.floods, &faults.flooded, &faults.malformed,
+                       &faults.tolerated, &faults.slow_readers});
     } else if (kind == "E") {
       log_.not_sampled = fields.number<std::uint64_t>();
       log_.has_ended = true;
@@ -112,12 +122,13 @@ class DevicesReader {
     const auto pattern = fields.number<std::size_t>();
     if (pattern >= log_.local.size()) return false;
     LocalCounts& counts = log_.local[pattern];
-    for (std::uint64_t* count :
-         {&counts.subscriptions, &counts.received, &counts.repeated, &counts.missed,
-          &counts.missed_qos0, &counts.out_of_order, &counts.misdirected}) {
-      *count = fields.number<std::uint64_t>();
-    }
+    numbers(fields, {&counts.subscriptions, &counts.received, &counts.repeated, &counts.missed,
+                     &counts.missed_qos0, &counts.out_of_order, &counts.misdirected});
     return fields.is_whole();
+  }
+
+  static void numbers(Fields& fields, std::initializer_list<std::uint64_t*> counts) {
+    for (std::uint64_t* count : counts) *count = fields.number<std::uint64_t>();
   }
 
   DevicesLog log_;

@@ -11,20 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxExamples = 5;
 
-Latency latency_of(std::vector<double>& values_ms) {
-  Latency latency;
-  latency.count = values_ms.size();
-  if (values_ms.empty()) return latency;
-  std::sort(values_ms.begin(), values_ms.end());
-  const auto at = [&values_ms](double part) {
-    const auto index = static_cast<std::size_t>(part * static_cast<double>(values_ms.size()));
-    return values_ms[std::min(index, values_ms.size() - 1)];
-  };
-  latency.p50_ms = at(0.5);
-  latency.p99_ms = at(0.99);
-  return latency;
-}
-
 // Spans of time in which messages were touched by an outage: the outage itself, and after it until
 // the last of what was made during it has come through.
 class Disturbance {
@@ -87,6 +73,9 @@ class Analysis {
     report_.cloud_outages = cloud_.outages;
     report_.gateway_outages = devices_.outages;
     report_.undecodable = cloud_.undecodable;
+    report_.stage_logs = devices_.stages;
+    report_.connections = devices_.connections;
+    report_.faults = devices_.faults;
     read_tracks();
     for (const ArrivalLog& arrival : cloud_.arrivals) take(arrival);
     count_gaps();
@@ -178,12 +167,14 @@ class Analysis {
   void settle() {
     std::vector<Times> arrivals;
     std::vector<Times> acknowledgements;
+    std::vector<Outcome> outcomes;
     for (std::size_t i = 0; i < states_.size(); ++i) {
       const TrackLog& track = devices_.tracks[i];
       for (std::size_t n = 0; n < track.samples.size(); ++n) {
         const Sample& sample = track.samples[n];
         if (sample.made_us == 0) continue;
         const std::int64_t arrived_us = states_[i].arrived_us[n];
+        outcomes.push_back({track.qos, sample.made_us, sample.acknowledged_us, arrived_us});
         ++(track.qos == 0 ? report_.published_qos0 : report_.published_qos1);
         if (sample.acknowledged_us != 0) {
           ++report_.acknowledged;
@@ -199,6 +190,8 @@ class Analysis {
     measure(acknowledgements, outages, report_.puback, report_.puback_steady);
     outages.insert(outages.end(), cloud_.outages.begin(), cloud_.outages.end());
     measure(arrivals, outages, report_.arrival, report_.arrival_steady);
+    report_.stages = stages_of(devices_.stages, outcomes);
+    report_.timeline = timeline_of(outcomes);
   }
 
   void lose(const TrackLog& track, std::uint64_t n) {
@@ -231,6 +224,7 @@ std::vector<std::string> Report::troubles() const {
   count(device_inversions, "messages before an earlier one of their device");
   count(key_conflicts, "keys that name two messages");
   count(undecodable, "arrivals that could not be decoded");
+  count(faults.tolerated, "malformed connections that the gateway did not close");
   for (std::size_t i = 0; i < local.size(); ++i) {
     if (local[i].is_clean()) continue;
     troubles.push_back(fmt::format(

@@ -2,23 +2,20 @@
 //
 // Clean means: something was sent; no acknowledged QoS 1 message is lost; first arrivals of each
 // stream come in sequence order and those of each track in its order; a key never names two
-// messages; everything could be decoded; all QoS 1 was acknowledged in the end; and the devices'
-// own subscriptions missed nothing. Duplicates are counted and allowed.
+// messages; everything could be decoded; all QoS 1 was acknowledged in the end; no malformed
+// connection was tolerated; and the devices' own subscriptions missed nothing. Duplicates are
+// counted and allowed.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "tests/sim/latency.h"
 #include "tests/sim/ledger.h"
+#include "tests/sim/timeline.h"
 
 namespace tg::sim {
-
-struct Latency {
-  std::uint64_t count = 0;
-  double p50_ms = 0;
-  double p99_ms = 0;
-};
 
 struct Report {
   std::uint64_t published_qos0 = 0;
@@ -43,6 +40,11 @@ struct Report {
   Latency arrival_steady;  // the same, of messages that no outage touched
   Latency puback;          // made → acknowledged
   Latency puback_steady;
+  std::vector<StageLog> stage_logs;
+  std::vector<StageResult> stages;
+  Timeline timeline;
+  ConnectionCounts connections;
+  FaultCounts faults;
   std::vector<Interval> cloud_outages;
   std::vector<Interval> gateway_outages;
   LocalResults local = {};

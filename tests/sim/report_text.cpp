@@ -22,7 +22,8 @@ std::string grouped(std::uint64_t value) {
 
 std::string latency_text(const Latency& latency) {
   if (latency.count == 0) return "-";
-  return fmt::format("p50 {:.1f} ms  p99 {:.1f} ms", latency.p50_ms, latency.p99_ms);
+  return fmt::format("p50 {:.1f} ms  p90 {:.1f} ms  p99 {:.1f} ms  max {:.1f} ms", latency.p50_ms,
+                     latency.p90_ms, latency.p99_ms, latency.max_ms);
 }
 
 std::string outages_text(const std::vector<Interval>& outages) {
@@ -39,7 +40,11 @@ std::string outages_text(const std::vector<Interval>& outages) {
 }
 
 json latency_json(const Latency& latency) {
-  return {{"count", latency.count}, {"p50_ms", latency.p50_ms}, {"p99_ms", latency.p99_ms}};
+  return {{"count", latency.count},
+          {"p50_ms", latency.p50_ms},
+          {"p90_ms", latency.p90_ms},
+          {"p99_ms", latency.p99_ms},
+          {"max_ms", latency.max_ms}};
 }
 
 json outages_json(const std::vector<Interval>& outages) {
@@ -58,6 +63,57 @@ void add_local(std::string& out, const LocalResults& local) {
                        grouped(c.subscriptions), grouped(c.received), grouped(c.repeated),
                        grouped(c.missed), grouped(c.out_of_order), grouped(c.misdirected));
   }
+}
+
+std::string short_latency(const Latency& latency) {
+  if (latency.count == 0) return "-";
+  return fmt::format("{:.1f} / {:.1f}", latency.p50_ms, latency.p99_ms);
+}
+
+// One line a stage; a run at one load has none.
+void add_stages(std::string& out, const std::vector<StageResult>& stages) {
+  if (stages.size() < 2) return;
+  out += fmt::format("  {:<6}{:>9}{:>11}{:>10}{:>9}{:>6}{:>18}{:>18}\n", "load", "seconds",
+                     "published", "a second", "success", "lost", "PUBACK p50/p99", "cloud p50/p99");
+  for (const StageResult& stage : stages) {
+    const double rate =
+        stage.seconds > 0 ? static_cast<double>(stage.published) / stage.seconds : 0;
+    out += fmt::format("  {:<6}{:>9.1f}{:>11}{:>10.0f}{:>8.2f}%{:>6}{:>18}{:>18}\n",
+                       fmt::format("{} %", stage.percent), stage.seconds, grouped(stage.published),
+                       rate, stage.success() * 100, grouped(stage.lost),
+                       short_latency(stage.puback), short_latency(stage.arrival));
+  }
+  out += '\n';
+}
+
+json stages_json(const std::vector<StageResult>& stages) {
+  json out = json::array();
+  for (const StageResult& stage : stages) {
+    out.push_back({{"percent", stage.percent},
+                   {"seconds", stage.seconds},
+                   {"published", stage.published},
+                   {"published_qos1", stage.published_qos1},
+                   {"acknowledged", stage.acknowledged},
+                   {"lost", stage.lost},
+                   {"success", stage.success()},
+                   {"puback", latency_json(stage.puback)},
+                   {"arrival", latency_json(stage.arrival)}});
+  }
+  return out;
+}
+
+void add_faults(std::string& out, const FaultCounts& faults) {
+  if (!faults.any()) return;
+  out += fmt::format(
+      "  {:<24} {} disconnects, {} floods ({} publishes), {} malformed, {} slow readers\n",
+      "faults made", grouped(faults.disconnects), grouped(faults.floods), grouped(faults.flooded),
+      grouped(faults.malformed), grouped(faults.slow_readers));
+}
+
+json faults_json(const FaultCounts& faults) {
+  return {{"disconnects", faults.disconnects}, {"floods", faults.floods},
+          {"flooded", faults.flooded},         {"malformed", faults.malformed},
+          {"tolerated", faults.tolerated},     {"slow_readers", faults.slow_readers}};
 }
 
 void add_cost(std::string& out, const Report& report, const GatewayCost& cost) {
@@ -98,6 +154,9 @@ std::string report_text(const Report& report, const GatewayCost& cost) {
   row("evicted, declared", report.declared_gaps,
       fmt::format("sequence numbers never seen: {}", grouped(report.unseen_sequence)));
   if (report.foreign > 0) row("not of this run", report.foreign, "");
+  row("connections", report.connections.connects,
+      fmt::format("lost without our doing: {}", grouped(report.connections.lost)));
+  add_faults(out, report.faults);
   out += fmt::format("  {:<24} {}\n", "outages of the cloud", outages_text(report.cloud_outages));
   out +=
       fmt::format("  {:<24} {}\n", "outages of the gateway", outages_text(report.gateway_outages));
@@ -107,6 +166,7 @@ std::string report_text(const Report& report, const GatewayCost& cost) {
   out += fmt::format("  {:<24} {}\n", "  with the outages", latency_text(report.puback));
   add_cost(out, report, cost);
   out += '\n';
+  add_stages(out, report.stages);
   add_local(out, report.local);
   out += '\n';
   const auto troubles = report.troubles();
@@ -154,6 +214,10 @@ std::string report_json(const Report& report, const GatewayCost& cost) {
               {"arrival_steady", latency_json(report.arrival_steady)},
               {"puback", latency_json(report.puback)},
               {"puback_steady", latency_json(report.puback_steady)},
+              {"stages", stages_json(report.stages)},
+              {"connects", report.connections.connects},
+              {"connections_lost", report.connections.lost},
+              {"faults", faults_json(report.faults)},
               {"cloud_outages", outages_json(report.cloud_outages)},
               {"gateway_outages", outages_json(report.gateway_outages)},
               {"local", local}};

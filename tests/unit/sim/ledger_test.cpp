@@ -38,12 +38,15 @@ TEST_CASE("the devices' ledger is read as it was written") {
     DevicesLedger ledger(open_file(file, false));
     ledger.track({0, 0, "dt/a/temperature", 1, Kind::kTemperature}, "a");
     ledger.track({1, 0, "dt/a/with space", 0, Kind::kVibration}, "a");
+    ledger.stage(90, 25);
     ledger.published(0, 1, 100);
     ledger.published(0, 2, 200);
     ledger.down(250);
     ledger.up(260);
     ledger.acknowledged(0, 2, 300);
     ledger.local(Pattern::kOwnTopic, {1, 2, 3, 4, 5, 6, 7});
+    ledger.connections({11, 12});
+    ledger.faults({1, 2, 3, 4, 5, 6});
     ledger.ended(9);
   }
   const auto log = parse_devices_log(*read_text(file.path()));
@@ -59,6 +62,13 @@ TEST_CASE("the devices' ledger is read as it was written") {
   CHECK(log->outages[0].end_us == 260);
   CHECK(log->local[1].missed == 4);
   CHECK(log->local[1].misdirected == 7);
+  REQUIRE(log->stages.size() == 1);
+  CHECK(log->stages[0].begin_us == 90);
+  CHECK(log->stages[0].percent == 25);
+  CHECK(log->connections.connects == 11);
+  CHECK(log->connections.lost == 12);
+  CHECK(log->faults.disconnects == 1);
+  CHECK(log->faults.slow_readers == 6);
   CHECK(log->not_sampled == 9);
   CHECK(log->has_ended);
 }

@@ -200,6 +200,33 @@ TEST_CASE("what the devices' own subscriptions missed makes a run unclean") {
   CHECK(run.report().troubles()[0].find("one-to-many: 1 missed") != std::string::npos);
 }
 
+TEST_CASE("a malformed connection that was not closed makes a run unclean") {
+  Run run;
+  run.made(0, 1, 2);
+  run.arrived(1, 1, 10);
+  run.devices.faults.malformed = 3;
+  CHECK(run.report().troubles().empty());
+  run.devices.faults.tolerated = 1;
+  CHECK(run.report().troubles().size() == 1);
+}
+
+TEST_CASE("several stages of the load are told one by one, a single one is not") {
+  Run run;
+  run.devices.stages = {{1, 10}};
+  run.made(0, 1, 2);
+  run.made(0, 2 * kMs * 1000, 2 * kMs * 1000 + 5 * kMs);
+  run.arrived(1, 1, 10);
+  run.arrived(2, 2, 2 * kMs * 1000 + 9 * kMs);
+  CHECK(report_text(run.report(), {}).find("success") == std::string::npos);
+  run.devices.stages.push_back({1 * kMs * 1000, 50});
+  const auto report = run.report();
+  CHECK(report_text(report, {}).find("50 %") != std::string::npos);
+  const auto json = nlohmann::json::parse(report_json(report, {}));
+  REQUIRE(json["stages"].size() == 2);
+  CHECK(json["stages"][1]["percent"] == 50);
+  CHECK(json["stages"][1]["puback"]["max_ms"].get<double>() == Approx(5));
+}
+
 TEST_CASE("the report is told as text and as JSON") {
   Run run;
   for (int i = 0; i < 1234; ++i) run.made(0, 1 + i, 2 + i);
