@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Builds and runs the tests of Tidegate; ./run-tests installs what they need and calls this.
 
-Kinds: lint, unit, unit-asan, unit-tsan, conformance, fuzz, system. FILTER is a regular expression searched in
+Kinds: lint, unit, unit-asan, unit-tsan, conformance, fuzz, system, install. FILTER is a regular expression searched in
 KIND/NAME; only what matches is built and run. Each test prints one line "ok NAME", "FAIL NAME"
 (then the end of its output) or "SKIP NAME: reason"; the last line is "N passed, N failed, N skipped".
 A Catch2 executable and a file of tests/conformance count as their test cases. Exit code 0 without failures, 1 with, 2 for bad usage.
@@ -151,7 +151,7 @@ class Runner:
                 self.tally.fail(name, output)
 
     def plain_build(self):
-        if any(self.wants(f'system/{test.name}') for test in system_tests()):
+        if any(self.wants(f'system/{test.name}') for test in script_tests('system')):
             self.build('build-test')
             self.all_built = True
 
@@ -234,9 +234,25 @@ class Runner:
                     self.tally.fail(name, output)
 
     def system(self):
-        env = {'TIDEGATE_BUILD': str(ROOT / 'build-test'), 'TIDEGATE_LONG': '1' if self.long else ''}
-        for test in system_tests():
-            name = f'system/{test.name}'
+        self.scripts('system')
+
+    def install(self):
+        """Install tests take the packages, so these are built first."""
+        if not any(self.wants(f'install/{test.name}') for test in script_tests('install')):
+            return
+        code, output, seconds = run(['packaging/build-deb'], 1800)
+        if code != 0:
+            self.tally.fail('build/build-deb', output)
+            return
+        self.tally.ok('build/build-deb', seconds)
+        print(''.join(f'    {line}\n' for line in output.splitlines()), end='', flush=True)
+        self.scripts('install')
+
+    def scripts(self, kind):
+        env = {'TIDEGATE_BUILD': str(ROOT / 'build-test'), 'TIDEGATE_LONG': '1' if self.long else '',
+               'TIDEGATE_DEBS': str(ROOT / 'build-deb')}
+        for test in script_tests(kind):
+            name = f'{kind}/{test.name}'
             if not self.wants(name):
                 continue
             limit = time_limit(test) * (10 if self.long else 1)
@@ -255,7 +271,7 @@ class Runner:
                   ('unit tests, ASan and UBSan', lambda: self.units('unit-asan')),
                   ('unit tests, TSan', lambda: self.units('unit-tsan')),
                   ('conformance', self.conformance), ('fuzzing', self.fuzz),
-                  ('system tests', self.system)]
+                  ('system tests', self.system), ('install tests', self.install)]
         for title, phase in phases:
             started = time.monotonic()
             before = self.count()
@@ -283,8 +299,8 @@ def conformance_files():
     return sorted(str(file.relative_to(base).with_suffix('')) for file in base.glob('v*/*.py'))
 
 
-def system_tests():
-    return sorted(test for test in (ROOT / 'tests/system').glob('[0-9]*')
+def script_tests(kind):
+    return sorted(test for test in (ROOT / 'tests' / kind).glob('[0-9]*')
                   if os.access(test, os.X_OK) and test.is_file())
 
 
