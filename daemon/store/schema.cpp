@@ -159,11 +159,12 @@ Result<Database> open_writer(const std::filesystem::path& file) {
   auto database = Database::open(file, Database::Mode::kReadWrite);
   if (!database) return database;
   // secure_delete is on in Debian's SQLite and writes ten times the bytes on a drain. Checkpoints
-  // are explicit so that their errors are seen. synchronous=FULL: NORMAL loses commits at a power
-  // cut.
+  // are explicit so that their errors are seen: the hook of Database::open replaces the automatic
+  // ones, and PRAGMA wal_autocheckpoint would take the hook away. synchronous=FULL: NORMAL loses
+  // commits at a power cut.
   auto set = database->exec(
       "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-      "PRAGMA secure_delete=OFF; PRAGMA auto_vacuum=NONE; PRAGMA wal_autocheckpoint=0;"
+      "PRAGMA secure_delete=OFF; PRAGMA auto_vacuum=NONE;"
       "PRAGMA journal_size_limit=-1; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-2000;"
       "PRAGMA foreign_keys=OFF");
   if (!set) return tl::unexpected(set.error());

@@ -428,4 +428,14 @@ TEST_CASE("a commit that fails is tried again and its tokens wait for it") {
   CHECK(store.payloads(0, 1) == std::vector<std::string>{"1", "2"});
 }
 
+TEST_CASE("the WAL is copied into the database while the store runs") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, one_stream(dir));
+  const auto file = dir.path / "streams.db";
+  for (int i = 0; i < 200; ++i) store.put(0, std::string(40'000, 'x'));
+  CHECK(std::filesystem::file_size(file) > 4'000'000);
+  CHECK(std::filesystem::file_size(dir.path / "streams.db-wal") < 8'000'000);
+}
+
 }  // namespace tg::store
