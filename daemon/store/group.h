@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/store/broker_state.h"
 #include "daemon/store/store.h"
 
 namespace tg::store {
@@ -37,15 +38,17 @@ struct Group {
   std::vector<Seq> positions;                       // by ReaderId; where each reader stands now
   bool positions_changed = false;
   std::vector<StatePut> state;
+  BrokerChanges broker;
   std::vector<Token> tokens;
   std::vector<Task> tasks;
-  std::size_t bytes = 0;
+  std::size_t bytes = 0;     // of segments
   bool maintenance = false;  // commit even without anything new: retention by age
   Timestamp now;             // when it was handed over
 
+  [[nodiscard]] std::size_t size() const { return bytes + broker.bytes(); }
   [[nodiscard]] bool is_empty() const {
     return options == nullptr && bytes == 0 && !maintenance && !positions_changed &&
-           state.empty() && tokens.empty() && tasks.empty();
+           state.empty() && broker.empty() && tokens.empty() && tasks.empty();
   }
 };
 

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "daemon/base/log.h"
+#include "daemon/store/broker_tables.h"
 
 namespace tg::store {
 namespace {
@@ -24,6 +25,7 @@ constexpr Migration kMigrations[] = {
     {"clock offsets of boots, paused readers",
      "ALTER TABLE boot ADD COLUMN wall_offset_ms INTEGER;"
      "ALTER TABLE reader ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;"},
+    {"what the broker keeps", kBrokerTables},
 };
 
 // 0 = a new database.

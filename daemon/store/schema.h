@@ -1,4 +1,4 @@
-// The tables of streams.db and how a database is opened. Schema version 2 (migrations.h):
+// The tables of streams.db and how a database is opened. Schema version 3 (migrations.h):
 //
 //   meta(key, value)                  schema, epoch (16 hex digits)
 //   boot(id, boot_id, wall_offset_ms) one row per boot of the machine that wrote here; wall - mono
@@ -8,6 +8,7 @@
 //   state(owner, key, value)          plugins' state
 //   segment_<stream id>(first_seq PRIMARY KEY, count, tier, first_wall_ms, last_wall_ms, last_boot,
 //                       last_mono_ms, bytes, codec, crc, data)
+//   broker_…                          broker_tables.h
 //
 // A table per stream: appends go to the right-most leaf, no secondary index is needed. `data` is
 // records (record.h), codec 0 = plain; crc = crc32c(data); bytes = length(data).

@@ -9,6 +9,7 @@
 
 #include "daemon/base/assert.h"
 #include "daemon/base/log.h"
+#include "daemon/store/broker_tables.h"
 #include "daemon/store/commit_thread.h"
 #include "daemon/store/gather.h"
 #include "daemon/store/group.h"
@@ -24,6 +25,7 @@ const log::Component kLog{"store"};
 constexpr std::int64_t kFlashSaverMs = 1000;
 constexpr std::int64_t kQuietIntervalMs = 1000;  // commits that only move cursors
 constexpr std::int64_t kStateIntervalMs = 20;    // groups with state or after_commit tasks
+constexpr std::int64_t kBrokerIntervalMs = 20;   // groups with changes that the broker waits for
 constexpr std::int64_t kMaxStretch = 8;          // of commit_interval on a slow disk
 constexpr std::int64_t kMaxIntervalMs = 1000;    // where stretching ends
 constexpr std::int64_t kMaintenanceMs = 60'000;
@@ -88,6 +90,7 @@ class Store::State {
   [[nodiscard]] std::unique_ptr<Group> new_group() const;
   [[nodiscard]] std::int64_t interval_of(std::int64_t configured_ms) const;
   void maintain();
+  [[nodiscard]] std::filesystem::path file() const { return options_.directory / "streams.db"; }
 
   // Drops the call when the store has gone.
   [[nodiscard]] Post guarded_post() const {
@@ -148,7 +151,7 @@ Result<void> Store::State::open() {
     return fail(ErrorCode::kIo, fmt::format("cannot make the data directory {}: {}",
                                             options_.directory.string(), error.message()));
   }
-  const auto file = options_.directory / "streams.db";
+  const auto file = this->file();
   writer_ = std::make_unique<Writer>(file, options_, boot_id());
   const auto opened = writer_->open();
   if (!opened) {
@@ -262,7 +265,7 @@ std::unique_ptr<Group> Store::State::new_group() const {
 }
 
 Admission Store::State::admit(std::span<const StreamId> streams, std::size_t record_bytes) {
-  if (open_->bytes + committing_bytes_ + record_bytes > options_.pending_bytes) {
+  if (open_->size() + committing_bytes_ + record_bytes > options_.pending_bytes) {
     room_wanted_ = true;
     return health_ == Health::kOk ? Admission::kBusy : Admission::kFull;
   }
@@ -296,8 +299,8 @@ Seq Store::State::append(StreamId stream, Record record) {
   draft.last_wall_ms = record.received.wall_ms;
   draft.last_mono_ms = record.received.mono_ms;
   records_[stream].add();
-  touch(open_->bytes >= kSegmentBytes ? 0
-                                      : interval_of(options_.streams[stream].commit_interval_ms));
+  touch(open_->size() >= kSegmentBytes ? 0
+                                       : interval_of(options_.streams[stream].commit_interval_ms));
   return next_[stream]++;
 }
 
@@ -335,7 +338,7 @@ void Store::State::hand_over() {
   auto group = std::exchange(open_, new_group());
   group->now = clock_.now();
   committing_ = true;
-  committing_bytes_ = group->bytes;
+  committing_bytes_ = group->size();
   for (std::size_t i = 0; i < group->segments.size(); ++i) {
     committing_stream_bytes_[i] = 0;
     for (const auto& draft : group->segments[i]) {
@@ -383,7 +386,7 @@ void Store::State::committed(Committed result) {
   gather_.begin(result.group->tokens.size(), open_->tokens.size(), result.duration_us,
                 clock_.mono_ms());
   if (!open_->is_empty() && due_ms_ != kNever) arm();
-  pending_gauge_.set(static_cast<double>(open_->bytes));
+  pending_gauge_.set(static_cast<double>(open_->size()));
   if (!result.group->tokens.empty() && events_.on_committed) {
     events_.on_committed(result.group->tokens);
   }
@@ -391,7 +394,7 @@ void Store::State::committed(Committed result) {
   if (events_.on_advanced) {
     for (const auto stream : advanced) events_.on_advanced(stream);
   }
-  if (room_wanted_ && open_->bytes < options_.pending_bytes / 2) {
+  if (room_wanted_ && open_->size() < options_.pending_bytes / 2) {
     room_wanted_ = false;
     if (events_.on_room) events_.on_room();
   }
@@ -454,6 +457,23 @@ void Store::after_commit(Task task) {
 void Store::put_state(std::string_view owner, std::string_view key, std::string_view value) {
   state_->open_->state.push_back({std::string(owner), std::string(key), std::string(value)});
   state_->touch(kStateIntervalMs);
+}
+
+BrokerChanges& Store::broker_changes() {
+  const bool is_large = state_->open_->size() >= kSegmentBytes;
+  state_->touch(is_large ? 0 : kQuietIntervalMs);
+  return state_->open_->broker;
+}
+
+void Store::await_broker(Token token) {
+  state_->touch(state_->interval_of(kBrokerIntervalMs));
+  state_->await(token);
+}
+
+Result<void> Store::load_broker(BrokerLoader& loader) {
+  auto database = Database::open(state_->file(), Database::Mode::kReadOnly);
+  if (!database) return tl::unexpected(database.error());
+  return load_broker_state(*database, loader);
 }
 
 void Store::read(StreamId stream, Seq from, std::size_t max_bytes,
@@ -526,9 +546,10 @@ std::vector<ReaderStatus> Store::readers() const {
 Health Store::health() const { return state_->health_; }
 const std::string& Store::health_reason() const { return state_->failing_reason_; }
 const std::string& Store::epoch() const { return state_->epoch_; }
+std::uint32_t Store::boot() const { return state_->boot_; }
 
 std::uint64_t Store::pending_bytes() const {
-  return state_->open_->bytes + state_->committing_bytes_;
+  return state_->open_->size() + state_->committing_bytes_;
 }
 
 void Store::check_progress() {

@@ -108,6 +108,9 @@ struct ReaderStatus {
   bool detached = false;
 };
 
+class BrokerChanges;
+class BrokerLoader;
+
 class Store {
  public:
   struct Events {
@@ -145,6 +148,16 @@ class Store {
   // Small named values (a plugin's state), committed with the group. Empty value = delete.
   void put_state(std::string_view owner, std::string_view key, std::string_view value);
 
+  // --- the broker's state
+  // The changes of the open group, for use within the handler. They are committed within a second,
+  // or with whatever is due sooner.
+  BrokerChanges& broker_changes();
+  // Somebody waits for the changes made so far: they are committed as soon as a stream's with the
+  // default commit_interval.
+  void await_broker(Token token);
+  // Reads all of it on the loop's thread: for start-up.
+  Result<void> load_broker(BrokerLoader& loader);
+
   // --- reading
   // Up to max_bytes of records (at least one) from `from` on. Answers with an empty chunk when
   // there is nothing committed at or after `from`; with Error kCorrupt never: damage becomes a gap.
@@ -168,6 +181,7 @@ class Store {
   [[nodiscard]] Health health() const;
   [[nodiscard]] const std::string& health_reason() const;  // empty when kOk
   [[nodiscard]] const std::string& epoch() const;          // 16 hex digits
+  [[nodiscard]] std::uint32_t boot() const;                // number of this run of the machine
   [[nodiscard]] std::uint64_t pending_bytes() const;
   // Called by the watchdog: looks whether the store thread is stuck (kStalled).
   void check_progress();

@@ -17,6 +17,7 @@ Result<Opened> Writer::open() {
   update_reader_ = {};
   put_state_ = {};
   delete_state_ = {};
+  broker_tables_ = {};
   segments_.clear();
   database_.reset();
   auto database = open_writer(file_);
@@ -41,6 +42,9 @@ Result<Opened> Writer::open() {
   update_reader_ = std::move(*update);
   put_state_ = std::move(*put);
   delete_state_ = std::move(*remove);
+  auto broker_tables = BrokerTables::prepare(*database_);
+  if (!broker_tables) return tl::unexpected(broker_tables.error());
+  broker_tables_ = std::move(*broker_tables);
   return opened;
 }
 
@@ -81,7 +85,8 @@ Result<void> Writer::apply(const Group& group, Committed& result) {
     if (auto done = apply_stream(stream, group, result); !done) return done;
   }
   if (auto done = apply_readers(group); !done) return done;
-  return apply_state(group);
+  if (auto done = apply_state(group); !done) return done;
+  return broker_tables_.apply(group.broker);
 }
 
 Result<void> Writer::apply_stream(std::size_t stream, const Group& group, Committed& result) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/base/result.h"
+#include "daemon/store/broker_tables.h"
 #include "daemon/store/group.h"
 #include "daemon/store/schema.h"
 #include "daemon/store/segments.h"
@@ -49,6 +50,7 @@ class Writer {
   Statement update_reader_;
   Statement put_state_;
   Statement delete_state_;
+  BrokerTables broker_tables_;
 };
 
 }  // namespace tg::store
