@@ -9,17 +9,18 @@ void AckQueue::push(Owed owed) {
   owed_.push_back(owed);
 }
 
-void AckQueue::push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id) {
+void AckQueue::push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id,
+                            std::uint8_t obligations) {
   // The client has reused the id for something new: nobody asks for the old answer any more.
   std::erase_if(detached_, [=](const Detached& detached) {
     return detached.packet_id == packet_id && detached.type == type;
   });
-  push({serial, packet_id, type});
+  push({serial, packet_id, type, obligations});
 }
 
 void AckQueue::push_done(mqtt::PacketType type, std::uint16_t packet_id, mqtt::Reason reason) {
   const std::uint64_t serial = owed_.empty() ? 0 : owed_.back().serial;
-  push({serial, packet_id, type, true, reason});
+  push({serial, packet_id, type, 0, reason});
 }
 
 bool AckQueue::complete(std::uint64_t serial) {
@@ -27,6 +28,7 @@ bool AckQueue::complete(std::uint64_t serial) {
   const auto found = std::find_if(detached_.begin(), detached_.end(),
                                   [serial](const Detached& d) { return d.serial == serial; });
   if (found == detached_.end()) return false;
+  if (--found->obligations > 0) return true;
   const std::uint64_t joined = found->joined;
   detached_.erase(found);
   if (joined != 0) complete_owed(joined);
@@ -46,7 +48,7 @@ bool AckQueue::complete_owed(std::uint64_t serial) {
   }
   // Those that were done at once share the serial of the pending one in front of them.
   if (low == owed_.size() || owed_[low].serial != serial) return false;
-  owed_[low].done = true;
+  if (owed_[low].obligations > 0) --owed_[low].obligations;
   return true;
 }
 
@@ -58,7 +60,7 @@ bool AckQueue::join(mqtt::PacketType type, std::uint16_t packet_id, std::uint64_
   for (Detached& detached : detached_) {
     if (detached.packet_id != packet_id || detached.type != type) continue;
     detached.joined = serial;
-    push({serial, packet_id, type});
+    push({serial, packet_id, type, 1});
     return true;
   }
   return false;
@@ -70,7 +72,9 @@ void AckQueue::detach() {
     const bool is_join =
         std::any_of(detached_.begin(), detached_.end(),
                     [&owed](const Detached& detached) { return detached.joined == owed.serial; });
-    if (!owed.done && !is_join) detached_.push_back({owed.serial, 0, owed.packet_id, owed.type});
+    if (owed.obligations > 0 && !is_join) {
+      detached_.push_back({owed.serial, 0, owed.packet_id, owed.type, owed.obligations});
+    }
   }
   for (Detached& detached : detached_) detached.joined = 0;
   owed_.clear();

@@ -1,5 +1,6 @@
 // The acknowledgements that a session owes for QoS 1 and 2 publishes it has received. They leave in
-// the order in which the publishes came: one that is done waits behind one that is pending.
+// the order in which the publishes came: one that is done waits behind one that is pending. Each
+// counts its obligations (what stores the publish) and is done when all have been met.
 //
 // A connection's end detaches what is pending: it is owed to nobody until the client sends that
 // publish again, which joins the pending record instead of being a new publish.
@@ -23,16 +24,17 @@ class AckQueue {
   // With those of earlier connections.
   [[nodiscard]] std::size_t size() const { return owed_.size() + detached_.size(); }
 
-  // `type` is PUBACK or PUBREC. Serials grow from call to call.
-  void push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id);
+  // `type` is PUBACK, PUBREC or PUBCOMP. Serials grow from call to call.
+  void push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id,
+                    std::uint8_t obligations = 1);
   void push_done(mqtt::PacketType type, std::uint16_t packet_id,
                  mqtt::Reason reason = mqtt::Reason::kSuccess);
-  // False when no record has that serial.
+  // One obligation has been met. False when no record has that serial.
   bool complete(std::uint64_t serial);
   // Calls send(type, packet_id, reason) for those at the front that are done.
   template <class Send>
   void drain(Send&& send) {
-    for (; !owed_.empty() && owed_.front().done; owed_.pop_front()) {
+    for (; !owed_.empty() && owed_.front().obligations == 0; owed_.pop_front()) {
       const Owed& owed = owed_.front();
       if (owed.type == mqtt::PacketType::kPuback) --owed_pubacks_;
       send(owed.type, owed.packet_id, owed.reason);
@@ -56,7 +58,7 @@ class AckQueue {
     std::uint64_t serial = 0;
     std::uint16_t packet_id = 0;
     mqtt::PacketType type = mqtt::PacketType::kPuback;
-    bool done = false;
+    std::uint8_t obligations = 0;
     mqtt::Reason reason = mqtt::Reason::kSuccess;
   };
   // Pending from an earlier connection; joined = the serial in owed_, 0 = not sent again.
@@ -65,6 +67,7 @@ class AckQueue {
     std::uint64_t joined = 0;
     std::uint16_t packet_id = 0;
     mqtt::PacketType type = mqtt::PacketType::kPuback;
+    std::uint8_t obligations = 0;
   };
 
   void push(Owed owed);

@@ -15,6 +15,23 @@ void drain(Core& core, Session& session) {
   }
 }
 
+// What a QoS 2 subscriber gets next, or the answer to a SUBSCRIBE, waited for this commit.
+void committed(Core& core, Session& session, std::uint64_t serial) {
+  Connection* connection = session.connection;
+  session.outbound.commit(serial, [&core, connection](std::uint16_t packet_id) {
+    if (connection != nullptr) {
+      write_ack(core, *connection, mqtt::PacketType::kPubrel, packet_id);
+    }
+  });
+  // Writing may end the connection.
+  connection = session.connection;
+  if (connection != nullptr && connection->owed && connection->owed->serial <= serial) {
+    give_owed(core, *connection);
+  }
+  connection = session.connection;
+  if (connection != nullptr && session.outbound.unsent() > 0) pump(core, *connection);
+}
+
 }  // namespace
 
 void acknowledge(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,
@@ -30,7 +47,12 @@ void acknowledge(Core& core, Connection& connection, mqtt::PacketType type, std:
 void complete_token(Core& core, AckToken token) {
   const TokenParts parts = split_token(token);
   Session* session = core.sessions.at(parts.slot);
-  if (session != nullptr && session->acks.complete(parts.serial)) drain(core, *session);
+  if (session == nullptr) return;
+  if (session->acks.complete(parts.serial)) {
+    drain(core, *session);
+  } else {
+    committed(core, *session, parts.serial);
+  }
 }
 
 }  // namespace tg::broker

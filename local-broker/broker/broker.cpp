@@ -137,10 +137,20 @@ class Broker::State : public Core {
   using Core::Core;
 };
 
-Broker::Broker(BrokerOptions options, Hooks& hooks, const Clock& clock, Metrics& metrics)
-    : state_(std::make_unique<State>(options, hooks, clock, metrics)) {}
+Broker::Broker(BrokerOptions options, Hooks& hooks, const Clock& clock, Metrics& metrics,
+               SessionStore* store)
+    : state_(std::make_unique<State>(options, hooks, store, clock, metrics)) {}
 
 Broker::~Broker() = default;
+
+Result<void> Broker::restore() { return broker::restore(*state_); }
+
+void Broker::set_away(std::string_view client_id, std::int64_t away_ms) {
+  Session* session = state_->sessions.find(client_id);
+  if (session != nullptr && session->connection == nullptr) {
+    expire_after(*state_, *session, away_ms);
+  }
+}
 
 Result<std::uint16_t> Broker::listen(const ListenerOptions& listener) {
   auto opened = Listener::open(listener.name, listener.address, listener.anonymous);

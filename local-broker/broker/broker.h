@@ -56,14 +56,22 @@ struct BrokerStats {
   std::size_t memory = 0;       // bytes of queues and buffers
 };
 
+class SessionStore;
+
 class Broker {
  public:
-  Broker(BrokerOptions options, Hooks& hooks, const Clock& clock, Metrics& metrics);
+  // Without a store nothing outlives the broker.
+  Broker(BrokerOptions options, Hooks& hooks, const Clock& clock, Metrics& metrics,
+         SessionStore* store = nullptr);
   // Wills are not sent; connections are closed.
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
+  // Takes up what the store holds; before listen().
+  Result<void> restore();
+  // For so long has this restored session's client been away: its expiry follows from that.
+  void set_away(std::string_view client_id, std::int64_t away_ms);
   // The port that was bound.
   Result<std::uint16_t> listen(const ListenerOptions& listener);
   // Closes the listening sockets; connections stay.

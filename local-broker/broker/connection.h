@@ -60,12 +60,25 @@ enum Pause : std::uint8_t {
   kAuthenticating = 1,  // its CONNECT waits for an answer
   kHeld = 2,            // its next publish found no room
   kWindowFull = 4,      // it is owed as many acknowledgements as it may be
+  kCommitting = 8,      // its SUBSCRIBE or UNSUBSCRIBE is not durable yet
 };
 
 // A CONNECT that waits for its answer.
 struct PendingConnect {
   ClientInfo client;
   std::string body;
+};
+
+// The answer to a SUBSCRIBE or UNSUBSCRIBE, and the retained messages that follow it.
+struct OwedAnswer {
+  struct Replay {
+    std::string filter;
+    std::uint8_t qos = 0;
+    std::uint32_t subscription_id = 0;
+  };
+  std::string packet;
+  std::vector<Replay> replays;
+  std::uint64_t serial = 0;  // of the commit that it waits for
 };
 
 struct Connection : Pollable {
@@ -91,6 +104,7 @@ struct Connection : Pollable {
   std::int64_t last_received_ms = 0;
   std::unique_ptr<Will> will;
   std::unique_ptr<PendingConnect> pending;
+  std::unique_ptr<OwedAnswer> owed;
   std::unique_ptr<sockaddr_storage> peer;  // until CONNECT
   Timer timer;                             // CONNECT deadline, keep-alive, refusal
   std::uint64_t id = 0;                    // serial << 24 | slot

@@ -38,10 +38,11 @@ constexpr Named kGauges[] = {
 
 }  // namespace
 
-Core::Core(BrokerOptions broker_options, Hooks& broker_hooks, const Clock& broker_clock,
-           Metrics& metrics)
+Core::Core(BrokerOptions broker_options, Hooks& broker_hooks, SessionStore* session_store,
+           const Clock& broker_clock, Metrics& metrics)
     : options(broker_options),
       hooks(broker_hooks),
+      store(session_store != nullptr ? *session_store : no_store),
       clock(broker_clock),
       started_ms(clock.mono_ms()),
       now_ms(started_ms),

@@ -19,6 +19,7 @@
 #include "local-broker/broker/connection.h"
 #include "local-broker/broker/retained.h"
 #include "local-broker/broker/session.h"
+#include "local-broker/broker/session_store.h"
 #include "local-broker/broker/slot_table.h"
 #include "local-broker/broker/subscriptions.h"
 #include "local-broker/broker/topic_cache.h"
@@ -64,8 +65,8 @@ struct Report {
 };
 
 struct Core {
-  Core(BrokerOptions broker_options, Hooks& broker_hooks, const Clock& broker_clock,
-       Metrics& metrics);
+  Core(BrokerOptions broker_options, Hooks& broker_hooks, SessionStore* session_store,
+       const Clock& broker_clock, Metrics& metrics);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -73,12 +74,17 @@ struct Core {
   // Constant after construction.
   const BrokerOptions options;
   Hooks& hooks;
+  SessionStore no_store;
+  SessionStore& store;
   const Clock& clock;
   const std::int64_t started_ms;
 
   std::int64_t now_ms;  // of this round
   bool in_round = false;
   std::uint64_t last_serial = 0;
+  StoredId last_stored_session = 0;
+  StoredId last_stored_message = 0;
+  StoredId last_stored_copy = 0;
 
   Poller poller;
   TimerWheel wheel;  // outlives the timers in sessions and connections
@@ -133,6 +139,8 @@ void handle_ack(Core& core, Connection& connection, const mqtt::Frame& frame);
 void handle_subscribe(Core& core, Connection& connection, const mqtt::Frame& frame);
 void handle_unsubscribe(Core& core, Connection& connection, const mqtt::Frame& frame);
 void handle_disconnect(Core& core, Connection& connection, const mqtt::Frame& frame);
+// The commit that the connection's owed answer waited for is done.
+void give_owed(Core& core, Connection& connection);
 
 // acknowledge.cpp
 // `reason` is for version 5; those before it cannot be told.
@@ -146,13 +154,40 @@ TopicEntry* topic_entry(Core& core, std::string_view topic);
 // `from` is the publisher's session, null when it has none; `retained` the publish's flag.
 void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const Session* from,
              bool retained);
-// Into the retained set, or out of it when the payload is empty.
-void retain(Core& core, const MessageFields& message);
+// Into the retained set, or out of it when the payload is empty. `keep`: the store has room for it.
+void retain(Core& core, const MessageFields& message, bool keep = true);
+void forget_retained(Core& core, std::string_view topic);
+// Into the session's queue; the oldest gives way at its limits.
+void enqueue(Core& core, Session& session, Copy copy);
 // Moves what the window and the output have room for: first what an earlier connection left in
 // flight, then the session's queue.
 void pump(Core& core, Connection& connection);
 void replay_retained(Core& core, Session& session, std::string_view filter, std::uint8_t qos,
                      std::uint32_t subscription_id);
+
+// persist.cpp: what goes into the session store, and when. All of it does nothing for what is not
+// stored: transient sessions, QoS 0.
+// The session is new, or has changed, or its client has come or gone.
+void keep_session(Core& core, Session& session);
+void forget_session(Core& core, Session& session);
+// The copy is queued from now on (packet_id 0) or in flight.
+void keep_copy(Core& core, const Session& session, Copy& copy, std::uint16_t packet_id);
+// It has been sent, or received by PUBREC.
+void move_copy(Core& core, const Session& session, const InFlight& record);
+// It is over: acknowledged, expired or dropped.
+void drop_copy(Core& core, Copy& copy);
+// Its receiver has the message; only the packet id is still needed.
+void drop_message(Core& core, Copy& copy);
+void keep_retained(Core& core, const Message& message);
+void drop_retained(Core& core, const Message& message);
+// The serial that complete_token() will see when the changes so far are durable.
+[[nodiscard]] std::uint64_t await_commit(Core& core, const Session& session);
+// Changes of this publish are waited for before it is acknowledged.
+[[nodiscard]] bool must_commit(const Core& core, const Session& session, const TopicEntry& topic,
+                               const mqtt::Publish& publish);
+
+// restore.cpp
+Result<void> restore(Core& core);
 
 // will.cpp
 void owe_will(Core& core, Connection& connection);
@@ -163,6 +198,8 @@ void owe_delayed_will(Core& core, Session& session);
 // session_end.cpp
 // What a version 5 client asks for, within session_expiry.
 [[nodiscard]] std::int64_t expiry_of(const Core& core, std::uint32_t seconds);
+// Arms the timer of a session whose client has been away for so long.
+void expire_after(Core& core, Session& session, std::int64_t away_ms);
 // The connection has left the session.
 void leave_session(Core& core, Session& session);
 void end_session(Core& core, Session& session);

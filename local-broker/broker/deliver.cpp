@@ -8,6 +8,7 @@
 // and 2 wait in the session's queue, where the oldest is dropped at its limits.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "local-broker/broker/core.h"
 #include "local-broker/mqtt/encode.h"
@@ -25,6 +26,7 @@ void merge(TopicEntry& entry, Target& target, const Subscriber& subscriber) {
   const std::uint8_t qos = subscriber.options & mqtt::kOptionQos;
   const bool no_local = (subscriber.options & mqtt::kOptionNoLocal) != 0;
   target.qos = std::max(target.qos, qos);
+  if (qos > 0 && subscriber.session->stored != 0) entry.is_kept = true;
   if (!no_local) {
     target.own_qos = target.own_qos == Target::kNotOwn ? qos : std::max(target.own_qos, qos);
   }
@@ -44,6 +46,7 @@ void resolve(Core& core, TopicEntry& entry) {
   entry.targets.clear();
   entry.ids.clear();
   entry.shared.clear();
+  entry.is_kept = false;
   const std::uint64_t mark = ++core.last_serial;
   const auto may_receive = [&core, &entry](const Session& session) {
     return core.hooks.authorise(session.client, Access::kReceive, entry.topic);
@@ -107,16 +110,6 @@ bool is_over_limit(const Core& core, const Session& session, std::size_t more) {
          memory_of(core) + more > core.options.total_memory;
 }
 
-void enqueue(Core& core, Session& session, Copy copy) {
-  const std::size_t size = copy.message->size();
-  while (is_over_limit(core, session, size)) {
-    count_drop(core, session);
-    if (!session.outbound.has_queued() || session.outbound.front().is_replay) return;
-    take_queued(core, session);
-  }
-  push_queued(core, session, {std::move(copy), false});
-}
-
 // The properties of version 5 as a receiver gets them, in core.properties.
 void make_properties(Core& core, const MessageFields& fields, std::uint32_t subscription_id) {
   core.properties.clear();
@@ -174,6 +167,18 @@ bool send_one(Core& core, Connection& connection, const MessageFields& fields, c
   mqtt::write_publish(reserve(core, connection, size), connection.version, publish);
   ++core.counts.delivered;
   return true;
+}
+
+// To be sent when the window's earlier ones have been; a QoS 2 message when its packet id is
+// durable, too.
+void start_later(Core& core, Session& session, Copy copy) {
+  InFlight& record = session.outbound.start_unsent(std::move(copy));
+  if (record.stored == 0) {
+    keep_copy(core, session, record, record.packet_id);
+  } else {
+    move_copy(core, session, record);
+  }
+  if (record.qos == 2) record.durable_at = await_commit(core, session);
 }
 
 // What the window keeps: a session that ends with its connection never sends again.
@@ -293,9 +298,14 @@ class Delivery {
     Connection* connection = session.connection;
     Outbound& outbound = session.outbound;
     if (connection == nullptr && session.is_transient()) return;  // its connection has just ended
-    if (connection == nullptr || outbound.has_queued() || outbound.unsent() > 0 ||
+    const bool is_stored = session.stored != 0;
+    if (connection == nullptr || outbound.has_queued() || (outbound.unsent() > 0 && !is_stored) ||
         outbound.in_flight() >= connection->window || connection->out.size() > kOutputHigh) {
       enqueue(core_, session, copy_for(target, qos, retain));
+      return;
+    }
+    if (is_stored && (qos == 2 || outbound.unsent() > 0)) {
+      start_later(core_, session, copy_for(target, qos, retain));
       return;
     }
     if (is_individual(*connection, target)) {
@@ -307,8 +317,9 @@ class Delivery {
       count_drop(core_, session);
       return;
     }
-    const std::uint16_t id =
-        outbound.start({session.is_transient() ? MessageRef() : shared(), 0, qos, retain});
+    Copy copy{session.is_transient() ? MessageRef() : shared(), 0, qos, retain};
+    const std::uint16_t id = outbound.start(std::move(copy));
+    if (is_stored) keep_copy(core_, session, outbound.newest(), id);
     char* room = reserve(core_, *connection, packet.bytes.size());
     std::memcpy(room, packet.bytes.data(), packet.bytes.size());
     room[packet.packet_id_at] = static_cast<char>(id >> 8U);
@@ -318,8 +329,11 @@ class Delivery {
 
   void send_individual(Connection& connection, const Copy& copy) {
     Session& session = *connection.session;
-    const bool sent = send_one(core_, connection, copy.message->fields(), copy, false,
-                               [&] { return session.outbound.start(remembered(session, copy)); });
+    const bool sent = send_one(core_, connection, copy.message->fields(), copy, false, [&] {
+      const std::uint16_t id = session.outbound.start(remembered(session, copy));
+      keep_copy(core_, session, session.outbound.newest(), id);
+      return id;
+    });
     if (!sent) count_drop(core_, session);
   }
 
@@ -360,14 +374,33 @@ const Target* choose(Core& core, const SharedTarget& shared) {
   return &shared.members[best];
 }
 
-void resend(Core& core, Connection& connection, const InFlight& record) {
+void resend(Core& core, Connection& connection, InFlight& record) {
   if (record.await == Await::kPubcomp) {
     write_ack(core, connection, mqtt::PacketType::kPubrel, record.packet_id);
   } else if (record.message) {
-    // One that this peer does not take any more stays in the window until the session ends.
-    static_cast<void>(send_one(core, connection, record.message->fields(), record, true,
-                               [&record] { return record.packet_id; }));
+    const bool is_again = std::exchange(record.sent, true);
+    const bool sent = send_one(core, connection, record.message->fields(), record, is_again,
+                               [&record] { return record.packet_id; });
+    if (sent) return;
+    // Not for this peer: as if it had been received [MQTT-3.1.2-25].
+    Session& session = *connection.session;
+    count_drop(core, session);
+    Copy done;
+    session.outbound.abandon(record, &done);
+    drop_copy(core, done);
   }
+}
+
+void send_queued(Core& core, Connection& connection, Queued& queued) {
+  Session& session = *connection.session;
+  const bool sent = send_one(core, connection, queued.message->fields(), queued, false, [&] {
+    const std::uint16_t id = session.outbound.start(remembered(session, queued));
+    move_copy(core, session, session.outbound.newest());
+    return id;
+  });
+  if (sent) return;
+  count_drop(core, session);
+  drop_copy(core, queued);
 }
 
 }  // namespace
@@ -392,12 +425,37 @@ void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const 
   }
 }
 
-void retain(Core& core, const MessageFields& message) {
-  if (message.payload.empty()) {
-    core.retained.remove(message.topic);
+void enqueue(Core& core, Session& session, Copy copy) {
+  const std::size_t size = copy.message->size();
+  while (is_over_limit(core, session, size)) {
+    count_drop(core, session);
+    if (!session.outbound.has_queued() || session.outbound.front().is_replay) {
+      drop_copy(core, copy);
+      return;
+    }
+    Queued oldest = take_queued(core, session);
+    drop_copy(core, oldest);
+  }
+  if (copy.stored == 0) keep_copy(core, session, copy, 0);
+  push_queued(core, session, {std::move(copy), false});
+}
+
+void forget_retained(Core& core, std::string_view topic) {
+  const Message* known = core.retained.find(topic);
+  if (known == nullptr) return;
+  drop_retained(core, *known);
+  core.retained.remove(topic);
+}
+
+void retain(Core& core, const MessageFields& message, bool keep) {
+  const bool is_kept = keep && core.store.keeps() && !message.topic.starts_with("$SYS/");
+  if (core.store.keeps() || message.payload.empty()) forget_retained(core, message.topic);
+  if (message.payload.empty()) return;
+  const MessageRef shared = MessageRef::make(message);
+  if (core.retained.set(message.topic, shared)) {
+    if (is_kept) keep_retained(core, *shared);
     return;
   }
-  if (core.retained.set(message.topic, MessageRef::make(message))) return;
   ++core.counts.dropped;
   if (core.limit_log.allow(core.now_ms)) {
     log::warning(kLog, "the retained set is full: {} is not retained", message.topic);
@@ -420,9 +478,11 @@ void replay_retained(Core& core, Session& session, std::string_view filter, std:
       return;
     }
     const std::uint8_t granted = std::min(qos, message->fields().qos);
-    push_queued(core, session, {{message, subscription_id, granted, true}, true});
+    Copy copy{message, subscription_id, granted, true};
+    keep_copy(core, session, copy, 0);
+    push_queued(core, session, {std::move(copy), true});
   });
-  for (const MessageRef& message : expired) core.retained.remove(message->topic());
+  for (const MessageRef& message : expired) forget_retained(core, message->topic());
 }
 
 void pump(Core& core, Connection& connection) {
@@ -434,16 +494,21 @@ void pump(Core& core, Connection& connection) {
     return !connection.closing && connection.out.size() < kOutputHigh && written() < enough;
   };
   while (outbound.unsent() > 0 && goes_on() &&
-         outbound.in_flight() - outbound.unsent() < connection.window) {
+         outbound.in_flight() - outbound.unsent() < connection.window && outbound.may_send_next()) {
     resend(core, connection, outbound.resend_next());
   }
-  while (outbound.unsent() == 0 && outbound.has_queued() && goes_on()) {
+  while (outbound.has_queued() && goes_on()) {
+    const bool is_behind = outbound.unsent() > 0;
+    if (is_behind && outbound.front().stored == 0) return;
     if (outbound.front().qos > 0 && outbound.in_flight() >= connection.window) return;
-    const Queued queued = take_queued(core, session);
-    if (queued.message->is_expired(core.now_ms)) continue;
-    const bool sent = send_one(core, connection, queued.message->fields(), queued, false,
-                               [&] { return outbound.start(remembered(session, queued)); });
-    if (!sent) count_drop(core, session);
+    Queued queued = take_queued(core, session);
+    if (queued.message->is_expired(core.now_ms)) {
+      drop_copy(core, queued);
+    } else if (queued.stored != 0 && (is_behind || queued.qos == 2)) {
+      start_later(core, session, std::move(queued));
+    } else {
+      send_queued(core, connection, queued);
+    }
   }
 }
 

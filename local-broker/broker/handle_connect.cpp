@@ -177,6 +177,7 @@ void establish(Core& core, Connection& connection) {
   connection.session = &session;
   connection.peer.reset();
   const std::string properties = agree(core, connection, connect, session);
+  keep_session(core, session);
   TG_ASSERT(keep_will(connection, connect) == Fault::kNone);
   if (connection.keep_alive_s == 0 || connection.keep_alive_s > core.options.max_keep_alive_s) {
     connection.channel.probe_when_idle();

@@ -109,21 +109,36 @@ void refuse(Core& core, Connection& connection, const Publish& publish) {
   arm_timer(core, connection);
 }
 
-// After kDone or kPending. `reason` is the answer when it is given now.
-void accept(Core& core, Connection& connection, const Publish& publish, Intake intake,
+// After kDone or kPending. `reason` is the answer when it is given now. `is_kept`: what the session
+// store gets of it is waited for.
+void accept(Core& core, Connection& connection, const Publish& publish, Intake intake, bool is_kept,
             std::uint64_t serial, Reason reason) {
-  AckQueue& acks = connection.session->acks;
+  Session& session = *connection.session;
+  AckQueue& acks = session.acks;
   const bool answered_no = is_failure(reason) && connection.version == mqtt::Version::k5;
-  if (publish.qos == 2 && !answered_no) acks.hold_id(publish.packet_id);
-  if (intake == Intake::kDone) {
+  if (publish.qos == 2 && !answered_no) {
+    acks.hold_id(publish.packet_id);
+    if (session.stored != 0) core.store.hold(session.stored, publish.packet_id);
+  }
+  const int obligations = (intake == Intake::kPending ? 1 : 0) + (is_kept ? 1 : 0);
+  if (obligations == 0) {
     acknowledge_now(core, connection, publish, reason);
   } else if (publish.qos > 0) {
-    acks.push_pending(serial, ack_of(publish), publish.packet_id);
+    acks.push_pending(serial, ack_of(publish), publish.packet_id,
+                      static_cast<std::uint8_t>(obligations));
+    if (is_kept) core.store.await(make_token(session.slot, serial));
   }
   // A version 5 client knows the limit: one that passes it is ended, not held back.
   if (connection.version != mqtt::Version::k5 && acks.size() >= core.options.receive_maximum) {
     pause(connection, kWindowFull);
   }
+}
+
+// Has the session store room for what it would get?
+Intake admit(Core& core, const Publish& publish, bool is_kept) {
+  if (!is_kept && !(publish.retain && core.store.keeps())) return Intake::kDone;
+  return core.store.admit(publish.topic.size() + publish.properties.size() +
+                          publish.payload.size());
 }
 
 // The topic's entry, or null and a fault.
@@ -156,10 +171,13 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
   const std::uint64_t serial = ++core.last_serial;
   if (is_resent(core, connection, publish, serial)) return true;
   const Session& session = *connection.session;
-  Intake intake = Intake::kDone;
   Reason reason = denial(core, connection, publish, *topic);
   const bool denied = is_failure(reason);
-  if (!denied) {
+  const bool is_kept = !denied && must_commit(core, session, *topic, publish);
+  Intake intake = denied ? Intake::kDone : admit(core, publish, is_kept);
+  const bool has_room = intake == Intake::kDone;
+  if (publish.qos == 0 && intake == Intake::kRefuse) intake = Intake::kDone;
+  if (!denied && intake == Intake::kDone) {
     intake = core.hooks.on_publish({session.client, publish.topic, publish.payload,
                                     publish.properties, publish.qos, publish.retain, false},
                                    make_token(session.slot, serial));
@@ -174,11 +192,11 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
     return true;
   }
   if (!denied && !topic->has_receivers()) reason = Reason::kNoMatchingSubscribers;
-  accept(core, connection, publish, intake, serial, reason);
+  accept(core, connection, publish, intake, is_kept, serial, reason);
   if (denied) return true;
   const MessageFields message{publish.topic, publish.payload, publish.properties, publish.qos,
                               expires_at_ms};
-  if (publish.retain) retain(core, message);
+  if (publish.retain) retain(core, message, has_room);
   deliver(core, *topic, message, &session, publish.retain);
   return true;
 }

@@ -1,5 +1,6 @@
 // SUBSCRIBE and UNSUBSCRIBE.
 #include <algorithm>
+#include <utility>
 
 #include "local-broker/broker/core.h"
 #include "local-broker/mqtt/encode.h"
@@ -38,6 +39,7 @@ std::uint8_t subscribe(Core& core, Connection& connection, const mqtt::FilterReq
     return answer_of(connection.version, Reason::kQuotaExceeded);
   }
   known = outcome == Subscriptions::Outcome::kReplaced;
+  if (session.stored != 0) core.store.put_subscription(session.stored, request, subscription_id);
   return request.options & mqtt::kOptionQos;
 }
 
@@ -47,7 +49,37 @@ bool wants_retained(const mqtt::FilterRequest& request, bool known) {
   return handling == 0 || (handling == mqtt::kRetainIfNew && !known);
 }
 
+void give(Core& core, Connection& connection, const OwedAnswer& answer) {
+  Session& session = *connection.session;
+  core.packet = answer.packet;
+  write_packet(core, connection);
+  for (const auto& replay : answer.replays) {
+    if (connection.closing) return;
+    replay_retained(core, session, replay.filter, replay.qos, replay.subscription_id);
+  }
+  if (!connection.closing && session.outbound.has_queued()) pump(core, connection);
+}
+
+// At once, or for a stored session when it is durable: an answer says that the subscription lasts
+// as long as the session. Until then nothing more is read from the client.
+void give_when_durable(Core& core, Connection& connection, OwedAnswer answer) {
+  const Session& session = *connection.session;
+  if (session.stored == 0) {
+    give(core, connection, answer);
+    return;
+  }
+  answer.serial = await_commit(core, session);
+  connection.owed = std::make_unique<OwedAnswer>(std::move(answer));
+  pause(connection, kCommitting);
+}
+
 }  // namespace
+
+void give_owed(Core& core, Connection& connection) {
+  const auto answer = std::move(connection.owed);
+  give(core, connection, *answer);
+  if (!connection.closing) resume(core, connection, kCommitting);
+}
 
 void handle_subscribe(Core& core, Connection& connection, const mqtt::Frame& frame) {
   mqtt::FiltersHead head;
@@ -56,23 +88,17 @@ void handle_subscribe(Core& core, Connection& connection, const mqtt::Frame& fra
     close_for(core, connection, fault);
     return;
   }
-  Session& session = *connection.session;
+  OwedAnswer answer;
   core.codes.clear();
-  for (auto& request : core.filters) {
+  for (const auto& request : core.filters) {
     bool known = false;
     const auto code = subscribe(core, connection, request, head.subscription_id, known);
     core.codes.push_back(code);
-    if (is_refused(code) || !wants_retained(request, known)) request.filter = {};
+    if (is_refused(code) || !wants_retained(request, known)) continue;
+    answer.replays.push_back({std::string(request.filter), code, head.subscription_id});
   }
-  core.packet.clear();
-  mqtt::append_suback(core.packet, connection.version, head.packet_id, core.codes);
-  write_packet(core, connection);
-  if (connection.closing) return;
-  for (std::size_t i = 0; i < core.filters.size(); ++i) {
-    if (core.filters[i].filter.empty()) continue;
-    replay_retained(core, session, core.filters[i].filter, core.codes[i], head.subscription_id);
-  }
-  if (session.outbound.has_queued()) pump(core, connection);
+  mqtt::append_suback(answer.packet, connection.version, head.packet_id, core.codes);
+  give_when_durable(core, connection, std::move(answer));
 }
 
 void handle_unsubscribe(Core& core, Connection& connection, const mqtt::Frame& frame) {
@@ -82,15 +108,17 @@ void handle_unsubscribe(Core& core, Connection& connection, const mqtt::Frame& f
     close_for(core, connection, fault);
     return;
   }
+  Session& session = *connection.session;
   core.codes.clear();
   for (const auto& request : core.filters) {
-    const bool existed = core.subscriptions.remove(*connection.session, request);
+    const bool existed = core.subscriptions.remove(session, request);
+    if (existed && session.stored != 0) core.store.erase_subscription(session.stored, request);
     core.codes.push_back(
         static_cast<std::uint8_t>(existed ? Reason::kSuccess : Reason::kNoSubscriptionExisted));
   }
-  core.packet.clear();
-  mqtt::append_unsuback(core.packet, connection.version, head.packet_id, core.codes);
-  write_packet(core, connection);
+  OwedAnswer answer;
+  mqtt::append_unsuback(answer.packet, connection.version, head.packet_id, core.codes);
+  give_when_durable(core, connection, std::move(answer));
 }
 
 }  // namespace tg::broker

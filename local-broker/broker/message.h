@@ -9,12 +9,23 @@
 
 namespace tg::broker {
 
+// Names a session, a message or a copy of one in the SessionStore: ascending for each kind, never
+// given twice. 0 = not stored.
+using StoredId = std::uint64_t;
+
 struct MessageFields {
   std::string_view topic;
   std::string_view payload;
   std::string_view properties;  // MQTT 5: what receivers get of them (mqtt::append_passed_on)
   std::uint8_t qos = 0;
   std::int64_t expires_at_ms = 0;  // 0 = never
+};
+
+// A message's place in the SessionStore (persist.cpp).
+struct StoredPlace {
+  StoredId id = 0;
+  std::uint32_t references = 0;  // from stored copies and the retained set
+  bool is_retained = false;
 };
 
 class Message {
@@ -31,6 +42,8 @@ class Message {
   [[nodiscard]] bool is_expired(std::int64_t now_ms) const {
     return expires_at_ms_ != 0 && expires_at_ms_ <= now_ms;
   }
+  // Bookkeeping beside the message, which is itself immutable.
+  [[nodiscard]] StoredPlace& stored() const { return stored_; }
   // Memory it takes.
   [[nodiscard]] std::size_t size() const {
     return sizeof(Message) + topic_size_ + properties_size_ + payload_size_;
@@ -42,6 +55,7 @@ class Message {
   [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
 
   std::int64_t expires_at_ms_ = 0;
+  mutable StoredPlace stored_;
   std::uint32_t references_ = 1;
   std::uint32_t payload_size_ = 0;
   std::uint32_t properties_size_ = 0;

@@ -16,11 +16,26 @@ std::size_t distance(std::uint16_t from, std::uint16_t to) {
 
 }  // namespace
 
-std::uint16_t Outbound::start(Copy copy) {
+InFlight& Outbound::open_place(Copy copy) {
   last_id_ = next_id(last_id_);
   const Await await = copy.qos == 1 ? Await::kPuback : Await::kPubrec;
   window_.push_back({std::move(copy), last_id_, await});
+  return window_.back();
+}
+
+std::uint16_t Outbound::start(Copy copy) {
+  open_place(std::move(copy)).sent = true;
   return last_id_;
+}
+
+InFlight& Outbound::start_unsent(Copy copy) {
+  ++unsent_;
+  return open_place(std::move(copy));
+}
+
+void Outbound::begin_resend() {
+  unsent_ = window_.size();
+  releasing_.clear();  // the window says what is to be released
 }
 
 InFlight* Outbound::find(std::uint16_t packet_id) {
@@ -29,24 +44,47 @@ InFlight* Outbound::find(std::uint16_t packet_id) {
   return index < window_.size() ? &window_[index] : nullptr;
 }
 
-bool Outbound::finish(std::uint16_t packet_id, Await await) {
+bool Outbound::finish(std::uint16_t packet_id, Await await, Copy* done) {
   InFlight* record = find(packet_id);
   if (record == nullptr || record->await != await) return false;
+  if (done != nullptr) *done = *record;
   record->await = Await::kNothing;
+  record->stored = 0;
   record->message = {};
   while (!window_.empty() && window_.front().await == Await::kNothing) window_.pop_front();
   unsent_ = std::min(unsent_, window_.size());
   return true;
 }
 
-bool Outbound::on_pubrec(std::uint16_t packet_id, bool refused) {
-  if (refused) return finish(packet_id, Await::kPubrec);
+bool Outbound::on_pubrec(std::uint16_t packet_id) {
   InFlight* record = find(packet_id);
   if (record == nullptr) return false;
   if (record->await == Await::kPubcomp) return true;  // sent again: so is PUBREL
   if (record->await != Await::kPubrec) return false;
   record->await = Await::kPubcomp;
   record->message = {};
+  return true;
+}
+
+void Outbound::release_after(InFlight& record, std::uint64_t serial) {
+  record.durable_at = serial;
+  releasing_.push_back({serial, record.packet_id});
+}
+
+bool Outbound::restore(InFlight record) {
+  constexpr std::size_t kWidest = 65'534;
+  if (!queue_.empty() || record.packet_id == 0) return false;
+  // Those between have been acknowledged.
+  const std::size_t gap = window_.empty() ? 0 : distance(last_id_, record.packet_id) - 1;
+  if (window_.size() + gap >= kWidest) return false;
+  for (std::size_t i = 0; i < gap; ++i) {
+    last_id_ = next_id(last_id_);
+    InFlight finished;
+    finished.packet_id = last_id_;
+    window_.push_back(finished);
+  }
+  last_id_ = record.packet_id;
+  window_.push_back(std::move(record));
   return true;
 }
 

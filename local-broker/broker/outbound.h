@@ -6,6 +6,7 @@
 // subtraction; the window is at most 65,534 wide and an id is never in use twice.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,7 +15,8 @@
 
 namespace tg::broker {
 
-enum class Await : std::uint8_t { kPuback, kPubrec, kPubcomp, kNothing };
+// Numbers are stored: they do not change.
+enum class Await : std::uint8_t { kPuback = 0, kPubrec = 1, kPubcomp = 2, kNothing = 3 };
 
 // A message for one receiver. subscription_id is the only one that applies, 0 = none; where several
 // do, they are in the message's properties already.
@@ -23,12 +25,15 @@ struct Copy {
   std::uint32_t subscription_id = 0;
   std::uint8_t qos = 0;
   bool retain = false;
+  StoredId stored = 0;
 };
 
 // The copy's message is null when it will never be sent again (a session without a future).
 struct InFlight : Copy {
   std::uint16_t packet_id = 0;
   Await await = Await::kNothing;
+  bool sent = false;             // at least once
+  std::uint64_t durable_at = 0;  // serial of the commit that its next packet waits for
 };
 
 struct Queued : Copy {
@@ -37,21 +42,58 @@ struct Queued : Copy {
 
 class Outbound {
  public:
-  // Opens a window place; returns its packet id.
+  // Opens a window place for what is sent at once; returns its packet id.
   std::uint16_t start(Copy copy);
+  // For what is sent later: after those that are unsent already, and after its commit.
+  InFlight& start_unsent(Copy copy);
+  [[nodiscard]] InFlight& newest() { return window_.back(); }  // of start()
   [[nodiscard]] std::size_t in_flight() const { return window_.size(); }
 
   // A new connection: the whole window is to be sent again, as far as the peer's window goes.
-  void begin_resend() { unsent_ = window_.size(); }
+  void begin_resend();
   [[nodiscard]] std::size_t unsent() const { return unsent_; }
   // The next one of them; it counts as sent from now on.
   InFlight& resend_next() { return window_[window_.size() - unsent_--]; }
+  // Its commit is done.
+  [[nodiscard]] bool may_send_next() { return is_durable(window_[window_.size() - unsent_]); }
+  [[nodiscard]] bool is_durable(const InFlight& record) const {
+    return record.durable_at <= committed_;
+  }
 
-  // False when the id is unknown or awaits something else.
-  bool on_puback(std::uint16_t packet_id) { return finish(packet_id, Await::kPuback); }
-  bool on_pubcomp(std::uint16_t packet_id) { return finish(packet_id, Await::kPubcomp); }
-  // The message itself is not needed any more. `refused`: neither is the rest of the exchange.
-  bool on_pubrec(std::uint16_t packet_id, bool refused = false);
+  [[nodiscard]] InFlight* find(std::uint16_t packet_id);
+  // False when the id is unknown or awaits something else. `done` gets what is over.
+  bool on_puback(std::uint16_t packet_id, Copy* done = nullptr) {
+    return finish(packet_id, Await::kPuback, done);
+  }
+  bool on_pubcomp(std::uint16_t packet_id, Copy* done = nullptr) {
+    return finish(packet_id, Await::kPubcomp, done);
+  }
+  bool on_pubrec_refused(std::uint16_t packet_id, Copy* done = nullptr) {
+    return finish(packet_id, Await::kPubrec, done);
+  }
+  // The message itself is not needed any more.
+  bool on_pubrec(std::uint16_t packet_id);
+  // It is too large for this peer.
+  void abandon(const InFlight& record, Copy* done) { finish(record.packet_id, record.await, done); }
+
+  // The PUBREL of a record waits for the commit of that serial.
+  void release_after(InFlight& record, std::uint64_t serial);
+  // Everything up to that serial is durable. Calls release(packet_id) for the PUBRELs it frees.
+  template <class Release>
+  void commit(std::uint64_t serial, Release&& release) {
+    committed_ = std::max(committed_, serial);
+    for (; !releasing_.empty() && releasing_.front().serial <= serial; releasing_.pop_front()) {
+      release(releasing_.front().packet_id);
+    }
+  }
+
+  // From the store, in order. False when it does not fit: it can only be queued then.
+  bool restore(InFlight record);
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    for (std::size_t i = 0; i < window_.size(); ++i) visit(static_cast<Copy&>(window_[i]));
+    for (std::size_t i = 0; i < queue_.size(); ++i) visit(static_cast<Copy&>(queue_[i]));
+  }
 
   void push(Queued queued);
   // To be sent again, or for the first time.
@@ -65,8 +107,13 @@ class Outbound {
   [[nodiscard]] std::size_t replaying() const { return replaying_; }
 
  private:
-  [[nodiscard]] InFlight* find(std::uint16_t packet_id);
-  bool finish(std::uint16_t packet_id, Await await);
+  struct Releasing {
+    std::uint64_t serial = 0;
+    std::uint16_t packet_id = 0;
+  };
+
+  InFlight& open_place(Copy copy);
+  bool finish(std::uint16_t packet_id, Await await, Copy* done);
 
   std::uint32_t replaying_ = 0;
   std::uint16_t last_id_ = 0;
@@ -74,6 +121,8 @@ class Outbound {
   Ring<InFlight> window_;
   std::size_t unsent_ = 0;        // at the window's end
   std::size_t queued_bytes_ = 0;  // replays are counted by the retained set
+  std::uint64_t committed_ = 0;   // serial
+  Ring<Releasing> releasing_;     // in order of their commits
 };
 
 }  // namespace tg::broker

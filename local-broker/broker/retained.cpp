@@ -29,6 +29,11 @@ void Retained::remove(std::string_view topic) {
   tree_.prune(node);
 }
 
+const Message* Retained::find(std::string_view topic) const {
+  const NodeId node = tree_.find(topic);
+  return node == kNoNode || tree_.value(node).empty() ? nullptr : &*tree_.value(node).message;
+}
+
 void Retained::take(NodeId node) const {
   if (!tree_.value(node).empty()) matched_.push_back(node);
 }

@@ -19,6 +19,8 @@ class Retained {
   // An empty payload removes [MQTT-3.3.1-10, -11]. False: no room, the topic now has none.
   bool set(std::string_view topic, MessageRef message);
   void remove(std::string_view topic);
+  // Null when the topic has none.
+  [[nodiscard]] const Message* find(std::string_view topic) const;
 
   // Calls visit(const MessageRef&) for each message whose topic matches.
   template <class Visit>

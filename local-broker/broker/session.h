@@ -48,6 +48,7 @@ struct Session {
   Connection* connection = nullptr;   // null while the client is away
   std::int64_t expires_after_ms = 0;  // the client's being away for so long; or kNever
   std::uint32_t slot = 0;
+  StoredId stored = 0;  // its place in the SessionStore
   Outbound outbound;
   AckQueue acks;
   ClientInfo client;

@@ -14,19 +14,27 @@ std::int64_t expiry_of(const Core& core, std::uint32_t seconds) {
                                     : std::min(std::int64_t{seconds} * 1000, longest);
 }
 
+void expire_after(Core& core, Session& session, std::int64_t away_ms) {
+  if (session.expires_after_ms == Session::kNever) return;
+  const std::int64_t left_ms = std::max<std::int64_t>(session.expires_after_ms - away_ms, 0);
+  core.wheel.arm(session.expiry, core.now_ms + left_ms);
+}
+
 void leave_session(Core& core, Session& session) {
   session.connection = nullptr;
   session.acks.detach();
   if (session.is_transient()) {
     core.orphans.push_back(session.slot);  // not now: a delivery may be under way
-  } else if (session.expires_after_ms != Session::kNever) {
-    core.wheel.arm(session.expiry, core.now_ms + session.expires_after_ms);
+    return;
   }
+  keep_session(core, session);
+  expire_after(core, session, 0);
 }
 
 void end_session(Core& core, Session& session) {
   // A delayed will waits no longer than its session lives [MQTT-3.1.3-9].
   if (session.will) core.wills.push_back({session.client, std::move(session.will->will)});
+  forget_session(core, session);
   core.queued_bytes -= session.outbound.queued_bytes();
   core.subscriptions.remove_all(session);
   core.sessions.erase(session);

@@ -46,6 +46,7 @@ struct TopicEntry {
   std::vector<Target> targets;
   std::vector<TargetId> ids;
   std::vector<SharedTarget> shared;
+  bool is_kept = false;  // some of them are stored sessions and get QoS 1 or 2
 
   [[nodiscard]] bool has_receivers() const { return !targets.empty() || !shared.empty(); }
 };

@@ -19,6 +19,9 @@ bool publish_will(Core& core, const OwedWill& owed) {
     ++core.counts.denied;
     return true;
   }
+  if (core.store.keeps() && core.store.admit(owed.will.message->size()) == Intake::kHold) {
+    return false;
+  }
   const Intake intake =
       core.hooks.on_publish({owed.client, message.topic, message.payload, message.properties,
                              message.qos, owed.will.retain, true},

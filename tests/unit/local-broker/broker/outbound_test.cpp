@@ -85,6 +85,6 @@ TEST_CASE("After a reconnect the window is sent again in order") {
 TEST_CASE("A refused QoS 2 message is finished") {
   Outbound outbound;
   const auto id = outbound.start({message(), 0, 2, false});
-  CHECK(outbound.on_pubrec(id, true));
+  CHECK(outbound.on_pubrec_refused(id));
   CHECK(outbound.in_flight() == 0);
 }

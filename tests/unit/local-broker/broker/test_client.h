@@ -176,8 +176,15 @@ class Client {
 
 class Fixture {
  public:
-  explicit Fixture(BrokerOptions options = quiet())
-      : broker(std::make_unique<Broker>(options, hooks, clock, metrics)) {
+  explicit Fixture(BrokerOptions broker_options = quiet(), SessionStore* session_store = nullptr)
+      : options(broker_options), store(session_store) {
+    start();
+  }
+  // A broker that knows what the store holds; the one before, if any, is gone without a word.
+  void start() {
+    broker.reset();
+    broker = std::make_unique<Broker>(options, hooks, clock, metrics, store);
+    REQUIRE(broker->restore().has_value());
     const auto bound = broker->listen({"test", "127.0.0.1:0", true});
     REQUIRE(bound.has_value());
     port = *bound;
@@ -203,6 +210,8 @@ class Fixture {
   FakeClock clock;
   Metrics metrics;
   RecordingHooks hooks;
+  BrokerOptions options;
+  SessionStore* store;
   std::unique_ptr<Broker> broker;
   std::uint16_t port = 0;
 };
