@@ -15,11 +15,13 @@
 #include "daemon/app/loop.h"
 #include "daemon/app/options.h"
 #include "daemon/app/service.h"
+#include "daemon/app/session_store.h"
 #include "daemon/app/status.h"
 #include "daemon/app/version.h"
 #include "daemon/app/wiring.h"
 #include "daemon/base/log.h"
 #include "daemon/cloud/paho_link.h"
+#include "daemon/store/broker_state.h"
 #include "daemon/uplink/store_source.h"
 
 namespace tg::app {
@@ -76,6 +78,7 @@ class Gateway::State {
   std::unique_ptr<plugin_host::PluginHost> plugins_;
   std::optional<pipeline::Router> router_;
   std::optional<Wiring> wiring_;
+  std::optional<SessionStore> sessions_;
   std::optional<broker::Broker> broker_;
   std::optional<BrokerPump> pump_;
   std::optional<cloud::PahoLink> link_;
@@ -135,7 +138,14 @@ Result<void> Gateway::State::open_store() {
 Result<void> Gateway::State::start_broker() {
   router_.emplace(routes(config_, *store_));
   wiring_.emplace(*router_, *store_, clock_, metrics_);
-  broker_.emplace(broker_options(config_), *wiring_, clock_, metrics_);
+  if (config_.persistence) {
+    sessions_.emplace(*store_, clock_);
+  } else {
+    store_->broker_changes().clear_all();  // what is there would be out of date by the next time
+  }
+  broker_.emplace(broker_options(config_), *wiring_, clock_, metrics_,
+                  sessions_ ? &*sessions_ : nullptr);
+  if (auto done = broker_->restore(); !done) return done;
   for (const auto& listener : config_.listeners) {
     const auto port = broker_->listen({listener.name, listener.address, listener.anonymous});
     if (!port) return tl::unexpected(port.error());
@@ -194,6 +204,7 @@ void Gateway::State::on_advanced(store::StreamId stream) {
 // Once a second: what no event would tell.
 void Gateway::State::check() {
   store_->check_progress();
+  if (sessions_) sessions_->check_clock(*broker_);
   update_gauges(parts(), metrics_);
   service_.status(status_line(parts()));
   loop_.after(kCheckMs, [this] { check(); });

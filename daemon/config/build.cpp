@@ -84,6 +84,7 @@ class Builder {
     read_log(config);
     read_broker(config);
     config.store_pending = root_.below("store").size("pending");
+    config.persistence = root_.below("broker").flag("persistence");
     config.flash_saver = root_.below("store").flag("flash_saver");
     read_streams(config);
     read_routes(config);

@@ -93,6 +93,7 @@ struct Config {
   std::vector<std::pair<std::string, std::string>> component_levels;
   std::vector<Listener> listeners;
   Limits limits;
+  bool persistence = true;  // of the broker
   std::uint64_t store_pending = 0;
   bool flash_saver = false;
   std::vector<Stream> streams;

@@ -46,7 +46,7 @@ constexpr Key kKeys[] = {
     {"broker.limits.total_memory", Type::kSize, "256MiB", kRestart, kAvailable, "", 1048576, 68719476736ULL, "all queues and buffers of the broker"},
     {"broker.limits.session_expiry", Type::kDuration, "7d", kRestart, kAvailable, "", 0, 315360000000ULL, "how long a session outlives its connection"},
     {"broker.limits.max_keep_alive", Type::kDuration, "20m", kRestart, kAvailable, "", 1000, 65535000, "longest keep-alive"},
-    {"broker.persistence", Type::kBool, "true", kRestart, kLater, "", 0, UINT64_MAX, "sessions and retained messages survive a restart"},
+    {"broker.persistence", Type::kBool, "true", kRestart, kAvailable, "", 0, UINT64_MAX, "sessions and retained messages survive a restart"},
     {"store", Type::kSection, "", kRestart, kAvailable, "", 0, UINT64_MAX, "the store"},
     {"store.max_size", Type::kSizeOrShare, "80%", kRestart, kLater, "", 0, UINT64_MAX, "all files of data_dir: bytes, or a share of the file system"},
     {"store.min_free", Type::kSize, "200MiB", kRestart, kLater, "", 0, 1099511627776ULL, "left to others"},

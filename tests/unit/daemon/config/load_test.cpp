@@ -259,13 +259,11 @@ TEST_CASE("raw without a key is a warning, {topic} needs raw") {
 
 TEST_CASE("features that are not there yet are checked and named in one warning") {
   Folder folder;
-  const auto loaded = folder.load_text(
-      "streams: { s: { compression: zstd } }\nshadows: { enabled: true }\nbroker: { persistence: "
-      "true }\n");
+  const auto loaded =
+      folder.load_text("streams: { s: { compression: zstd } }\nshadows: { enabled: true }\n");
   REQUIRE(loaded.config);
   REQUIRE(loaded.warnings.size() == 1);
-  CHECK_THAT(loaded.warnings[0].text(),
-             Contains("streams.s.compression, shadows, broker.persistence"));
+  CHECK_THAT(loaded.warnings[0].text(), Contains("streams.s.compression, shadows"));
   CHECK_THAT(error_of("streams: { s: { compression: rar } }\n"), Contains("none, zstd"));
 }
 
