@@ -8,6 +8,7 @@
 #include <random>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "daemon/app/admin_server.h"
 #include "daemon/app/api/api.h"
@@ -20,7 +21,7 @@
 #include "daemon/app/version.h"
 #include "daemon/app/wiring.h"
 #include "daemon/base/log.h"
-#include "daemon/cloud/paho_link.h"
+#include "daemon/cloud/any_link.h"
 #include "daemon/store/broker_state.h"
 #include "daemon/uplink/store_source.h"
 
@@ -38,6 +39,12 @@ std::uint64_t random_seed() {
   return static_cast<std::uint64_t>(source()) << 32 | source();
 }
 
+// An uplink and the link it goes over.
+struct Line {
+  std::unique_ptr<cloud::Link> link;
+  std::unique_ptr<uplink::Uplink> uplink;
+};
+
 }  // namespace
 
 // Members stand in the order in which they are made; they end in the reverse order.
@@ -54,7 +61,7 @@ class Gateway::State {
   Result<void> open_store();
   Result<void> start_broker();
   Result<void> start_plugins();
-  Result<void> start_uplink();
+  Result<void> start_uplinks();
   Result<void> start_admin();
   void on_advanced(store::StreamId stream);
   void check();
@@ -62,7 +69,7 @@ class Gateway::State {
 
   void stop();
   void stop_plugins();
-  void stop_uplink();
+  void stop_uplinks();
   void finish();
 
   const config::Config config_;
@@ -75,14 +82,15 @@ class Gateway::State {
   Phase phase_ = Phase::kStarting;
 
   std::unique_ptr<store::Store> store_;
-  std::unique_ptr<plugin_host::PluginHost> plugins_;
   std::optional<pipeline::Router> router_;
+  std::optional<pipeline::DeadLetters> dead_letters_;
+  std::unique_ptr<plugin_host::PluginHost> plugins_;
   std::optional<Wiring> wiring_;
   std::optional<SessionStore> sessions_;
   std::optional<broker::Broker> broker_;
   std::optional<BrokerPump> pump_;
-  std::optional<cloud::PahoLink> link_;
-  std::optional<uplink::Uplink> uplink_;
+  std::vector<Line> lines_;
+  std::vector<uplink::Bridge*> bridges_;
   AdminRoutes routes_;
   std::optional<AdminServer> admin_;
 };
@@ -93,7 +101,7 @@ Result<void> Gateway::State::start() {
   log::info(kLog, "tidegated {} starts as gateway {}", kVersion, config_.gateway_id);
   if (auto done = open_store(); !done) return done;
   if (auto done = start_plugins(); !done) return done;
-  if (auto done = start_uplink(); !done) return done;
+  if (auto done = start_uplinks(); !done) return done;
   if (auto done = start_admin(); !done) return done;
   // Last: from the first accepted connection on everything behind it is there.
   if (auto done = start_broker(); !done) return done;
@@ -132,12 +140,15 @@ Result<void> Gateway::State::open_store() {
   };
   events.on_advanced = [this](store::StreamId stream) { on_advanced(stream); };
   store_->set_events(std::move(events));
+  router_.emplace(routes(config_, *store_), bridged_filters(config_));
+  dead_letters_.emplace(*store_, metrics_, [this](std::string_view topic, store::StreamId stream) {
+    return router_->on_error(topic, stream);
+  });
   return {};
 }
 
 Result<void> Gateway::State::start_broker() {
-  router_.emplace(routes(config_, *store_));
-  wiring_.emplace(*router_, *store_, clock_, metrics_);
+  wiring_.emplace(*router_, *store_, bridges_, clock_, metrics_);
   if (config_.persistence) {
     sessions_.emplace(*store_, clock_);
   } else {
@@ -165,19 +176,34 @@ Result<void> Gateway::State::start_plugins() {
   return {};
 }
 
-Result<void> Gateway::State::start_uplink() {
-  if (!config_.cloud) return {};
-  auto options = uplink_options(config_);
-  if (!options) return tl::unexpected(options.error());
-  std::vector<std::unique_ptr<uplink::Source>> sources;
-  for (const auto& item : config_.exports) {
-    sources.push_back(std::make_unique<uplink::StoreSource>(
-        *store_, store_->find_stream(item.stream), *store_->find_reader(item.stream, item.name)));
+Result<void> Gateway::State::start_uplinks() {
+  for (const auto& cloud : config_.uplinks) {
+    auto options = uplink_options(config_, cloud);
+    if (!options) return tl::unexpected(options.error());
+    std::vector<std::unique_ptr<uplink::Source>> sources;
+    for (const auto& item : options->exports) {
+      sources.push_back(std::make_unique<uplink::StoreSource>(
+          *store_, store_->find_stream(item.stream), *store_->find_reader(item.stream, item.name),
+          item.name));
+    }
+    Line line;
+    line.link = std::make_unique<cloud::AnyLink>(loop_.post());
+    line.uplink = std::make_unique<uplink::Uplink>(
+        std::move(*options), *line.link, std::move(sources), clock_, loop_, metrics_, random_seed(),
+        [this](const pipeline::Cause& cause, const store::Record& record) {
+          return dead_letters_->add(cause, record);
+        });
+    if (auto* bridge = line.uplink->bridge()) {
+      bridge->set_deliver([this](const uplink::LocalMessage& message) {
+        if (!broker_) return;
+        broker_->publish(message.topic, message.payload, message.qos, false, message.properties,
+                         message.expires_in_ms);
+      });
+      bridges_.push_back(bridge);
+    }
+    lines_.push_back(std::move(line));
+    lines_.back().uplink->start();
   }
-  link_.emplace(loop_.post());
-  uplink_.emplace(std::move(*options), *link_, std::move(sources), clock_, loop_, metrics_,
-                  random_seed());
-  uplink_->start();
   return {};
 }
 
@@ -198,7 +224,7 @@ Result<void> Gateway::State::start_admin() {
 
 void Gateway::State::on_advanced(store::StreamId stream) {
   if (plugins_) plugins_->on_advanced(stream);
-  if (uplink_) uplink_->on_advanced(stream);
+  for (const auto& line : lines_) line.uplink->on_advanced(stream);
 }
 
 // Once a second: what no event would tell.
@@ -220,7 +246,8 @@ Parts Gateway::State::parts() {
   parts.metrics = &metrics_;
   parts.store = store_.get();
   parts.broker = broker_ ? &*broker_ : nullptr;
-  parts.uplink = uplink_ ? &*uplink_ : nullptr;
+  for (const auto& line : lines_) parts.uplinks.push_back(line.uplink.get());
+  parts.dead_letters = dead_letters_ ? &*dead_letters_ : nullptr;
   parts.plugins = plugins_.get();
   return parts;
 }
@@ -249,12 +276,17 @@ void Gateway::State::stop() {
 }
 
 void Gateway::State::stop_plugins() {
-  plugins_->stop([this] { stop_uplink(); });
+  plugins_->stop([this] { stop_uplinks(); });
 }
 
-void Gateway::State::stop_uplink() {
-  if (!uplink_) return finish();
-  uplink_->stop(kDrainMs, [this] { finish(); });
+void Gateway::State::stop_uplinks() {
+  if (lines_.empty()) return finish();
+  const auto left = std::make_shared<std::size_t>(lines_.size());
+  for (const auto& line : lines_) {
+    line.uplink->stop(kDrainMs, [this, left] {
+      if (--*left == 0) finish();
+    });
+  }
 }
 
 void Gateway::State::finish() {

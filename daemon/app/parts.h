@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/timers.h"
 #include "daemon/config/config.h"
+#include "daemon/pipeline/dead_letters.h"
 #include "daemon/plugin_host/host.h"
 #include "daemon/store/store.h"
 #include "daemon/uplink/uplink.h"
@@ -27,7 +29,8 @@ struct Parts {
   Metrics* metrics = nullptr;
   store::Store* store = nullptr;
   broker::Broker* broker = nullptr;
-  uplink::Uplink* uplink = nullptr;
+  std::vector<uplink::Uplink*> uplinks;
+  pipeline::DeadLetters* dead_letters = nullptr;
   plugin_host::PluginHost* plugins = nullptr;
 };
 

@@ -1,5 +1,8 @@
 #include "daemon/app/wiring.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace tg::app {
 namespace {
 
@@ -9,9 +12,11 @@ using broker::Intake;
 
 }  // namespace
 
-Wiring::Wiring(pipeline::Router& router, store::Store& store, const Clock& clock, Metrics& metrics)
+Wiring::Wiring(pipeline::Router& router, store::Store& store, std::vector<uplink::Bridge*> bridges,
+               const Clock& clock, Metrics& metrics)
     : router_(router),
       store_(store),
+      bridges_(std::move(bridges)),
       clock_(clock),
       stored_(metrics.counter("tidegate_intake_stored_total", "Publishes appended to streams")),
       unrouted_(
@@ -24,7 +29,18 @@ Wiring::Wiring(pipeline::Router& router, store::Store& store, const Clock& clock
                                "Publishes not stored: QoS 0 to a full store, or drop-newest")) {}
 
 Intake Wiring::on_publish(const broker::Publication& publication, broker::AckToken token) {
-  const auto streams = router_.match(publication.topic);
+  const Intake intake = take_in(publication, token);
+  if (intake == Intake::kDone || intake == Intake::kPending) {
+    for (auto* bridge : bridges_) {
+      bridge->offer(
+          {publication.topic, publication.payload, publication.properties, publication.qos, 0});
+    }
+  }
+  return intake;
+}
+
+Intake Wiring::take_in(const broker::Publication& publication, broker::AckToken token) {
+  std::span<const store::StreamId> streams = router_.match(publication.topic);
   if (streams.empty()) {
     unrouted_.add();
     return Intake::kDone;
@@ -36,7 +52,13 @@ Intake Wiring::on_publish(const broker::Publication& publication, broker::AckTok
   record.payload = publication.payload;
   record.qos = publication.qos;
   record.retain = publication.retain;
-  switch (store_.admit(streams, store::record_size_bound(record))) {
+  const std::size_t size = store::record_size_bound(record);
+  store::Admission admission = store_.admit(streams, size);
+  if (admission == store::Admission::kFull || admission == store::Admission::kDiscard) {
+    streams = with_error_streams(publication.topic, streams, size);
+    admission = store_.admit(streams, size);
+  }
+  switch (admission) {
     case store::Admission::kYes:
       break;
     case store::Admission::kDiscard:
@@ -54,6 +76,22 @@ Intake Wiring::on_publish(const broker::Publication& publication, broker::AckTok
   if (publication.qos == 0 || publication.is_will) return Intake::kDone;
   store_.await(token);
   return Intake::kPending;
+}
+
+// The error action of a route (TEL-12) takes the place of a stream that has no room.
+std::span<const store::StreamId> Wiring::with_error_streams(
+    std::string_view topic, std::span<const store::StreamId> streams, std::size_t size) {
+  instead_.clear();
+  for (const auto stream : streams) {
+    const auto one = store_.admit(std::span(&stream, 1), size);
+    const bool has_room = one == store::Admission::kYes || one == store::Admission::kBusy;
+    const auto others = has_room ? std::vector<store::StreamId>() : router_.on_error(topic, stream);
+    if (others.empty()) instead_.push_back(stream);
+    instead_.insert(instead_.end(), others.begin(), others.end());
+  }
+  std::sort(instead_.begin(), instead_.end());
+  instead_.erase(std::unique(instead_.begin(), instead_.end()), instead_.end());
+  return instead_;
 }
 
 Intake Wiring::refuse(const broker::Publication& publication) {

@@ -2,22 +2,28 @@
 //
 // Thread: the loop's. A publish on a stored route is appended to all its streams or to none, and
 // its token waits for the commit (promise 1); a publish on no route is acknowledged at once.
+// What a bridge takes goes to it as well, once it is taken in.
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 #include "daemon/pipeline/router.h"
 #include "daemon/store/store.h"
+#include "daemon/uplink/bridge.h"
 #include "local-broker/broker/hooks.h"
 
 namespace tg::app {
 
 class Wiring final : public broker::Hooks {
  public:
-  Wiring(pipeline::Router& router, store::Store& store, const Clock& clock, Metrics& metrics);
+  Wiring(pipeline::Router& router, store::Store& store, std::vector<uplink::Bridge*> bridges,
+         const Clock& clock, Metrics& metrics);
 
   broker::Intake on_publish(const broker::Publication& publication,
                             broker::AckToken token) override;
@@ -25,10 +31,15 @@ class Wiring final : public broker::Hooks {
                  std::string_view topic) override;
 
  private:
+  broker::Intake take_in(const broker::Publication& publication, broker::AckToken token);
   broker::Intake refuse(const broker::Publication& publication);
+  std::span<const store::StreamId> with_error_streams(std::string_view topic,
+                                                      std::span<const store::StreamId> streams,
+                                                      std::size_t size);
 
   pipeline::Router& router_;
   store::Store& store_;
+  const std::vector<uplink::Bridge*> bridges_;
   const Clock& clock_;
   Counter stored_;
   Counter unrouted_;
@@ -36,6 +47,7 @@ class Wiring final : public broker::Hooks {
   Counter refused_;
   Counter dropped_;
   log::Limit refuse_limit_;
+  std::vector<store::StreamId> instead_;
 };
 
 }  // namespace tg::app

@@ -37,6 +37,7 @@ void add_api(AdminRoutes& routes, const PartsNow& parts) {
   add_status_api(routes, parts);
   add_log_api(routes);
   add_streams_api(routes, parts);
+  add_dead_letters_api(routes, parts);
   add_plugins_api(routes, parts);
 }
 

@@ -17,6 +17,7 @@ void add_health_api(AdminRoutes& routes, const PartsNow& parts);
 void add_status_api(AdminRoutes& routes, const PartsNow& parts);
 void add_log_api(AdminRoutes& routes);
 void add_streams_api(AdminRoutes& routes, const PartsNow& parts);
+void add_dead_letters_api(AdminRoutes& routes, const PartsNow& parts);
 void add_plugins_api(AdminRoutes& routes, const PartsNow& parts);
 
 }  // namespace tg::app

@@ -14,6 +14,7 @@ void add_nouns(CLI::App& app, Context& context);
 
 void add_status(CLI::App& app, Context& context);
 void add_streams(CLI::App& app, Context& context);
+void add_dlq(CLI::App& app, Context& context);
 void add_plugins(CLI::App& app, Context& context);
 void add_log(CLI::App& app, Context& context);
 
