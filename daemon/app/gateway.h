@@ -6,14 +6,14 @@
 
 #include <memory>
 
+#include "daemon/app/reloader.h"
 #include "daemon/base/result.h"
-#include "daemon/config/config.h"
 
 namespace tg::app {
 
 class Gateway {
  public:
-  explicit Gateway(config::Config config);
+  explicit Gateway(ConfigOrigin origin);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
@@ -22,6 +22,8 @@ class Gateway {
   Result<void> start();
   // Returns after SIGTERM or SIGINT, when all that was taken is committed and acknowledged.
   void run();
+  // After run(): the process is to begin anew, as if it had just been started.
+  [[nodiscard]] bool starts_again() const;
 
  private:
   class State;

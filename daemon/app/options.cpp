@@ -41,10 +41,14 @@ store::StoreOptions store_options(const config::Config& config) {
   store::StoreOptions options;
   options.directory = config.data_dir;
   options.pending_bytes = config.store_pending;
+  options.space = {config.store_max_bytes, config.store_max_percent, config.store_min_free};
+  options.encrypt = config.store_encrypted;
+  options.keys = config.store_keys;
   options.flash_saver = config.flash_saver;
   for (const auto& stream : config.streams) {
     options.streams.push_back({stream.name, stream.priority, stream.max_size, stream.max_age_ms,
-                               when_full(stream.when_full), stream.commit_interval_ms});
+                               when_full(stream.when_full), stream.commit_interval_ms,
+                               stream.compress, stream.may_be_lost});
   }
   store::StreamOptions letters;
   letters.name = pipeline::kDeadLetterStream;
@@ -60,21 +64,6 @@ store::StoreOptions store_options(const config::Config& config) {
   for (const auto& processor : config.processors) {
     options.readers.push_back({processor.input, processor.name, start_at(processor.start)});
   }
-  return options;
-}
-
-broker::BrokerOptions broker_options(const config::Config& config) {
-  const auto& limits = config.limits;
-  broker::BrokerOptions options;
-  options.max_connections = limits.max_connections;
-  options.max_packet_size = limits.max_packet_size;
-  options.receive_maximum = static_cast<std::uint16_t>(limits.receive_maximum);
-  options.max_inflight = static_cast<std::uint16_t>(limits.max_inflight);
-  options.max_queued = limits.max_queued;
-  options.max_queued_bytes = limits.max_queued_bytes;
-  options.total_memory = limits.total_memory;
-  options.session_expiry_ms = limits.session_expiry_ms;
-  options.max_keep_alive_s = static_cast<std::uint32_t>(limits.max_keep_alive_ms / 1000);
   return options;
 }
 

@@ -9,12 +9,10 @@
 #include "daemon/plugin_host/host.h"
 #include "daemon/store/store.h"
 #include "daemon/uplink/uplink.h"
-#include "local-broker/broker/broker.h"
 
 namespace tg::app {
 
 [[nodiscard]] store::StoreOptions store_options(const config::Config& config);
-[[nodiscard]] broker::BrokerOptions broker_options(const config::Config& config);
 [[nodiscard]] std::vector<pipeline::Route> routes(const config::Config& config,
                                                   const store::Store& store);
 // Of the local side.

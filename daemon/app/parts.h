@@ -6,6 +6,9 @@
 #include <functional>
 #include <vector>
 
+#include "daemon/app/rates.h"
+#include "daemon/app/reloader.h"
+#include "daemon/app/tracer.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/timers.h"
@@ -22,6 +25,7 @@ enum class Phase : std::uint8_t { kStarting, kRunning, kStopping };
 
 struct Parts {
   const config::Config* config = nullptr;
+  Reloader* reloader = nullptr;
   Phase phase = Phase::kStarting;
   std::int64_t uptime_ms = 0;
   const Clock* clock = nullptr;
@@ -32,6 +36,8 @@ struct Parts {
   std::vector<uplink::Uplink*> uplinks;
   pipeline::DeadLetters* dead_letters = nullptr;
   plugin_host::PluginHost* plugins = nullptr;
+  Tracer* tracer = nullptr;
+  const Rates* rates = nullptr;
 };
 
 // Asked anew for each request: parts come and go.

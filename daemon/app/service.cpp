@@ -2,6 +2,9 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <cinttypes>
+#include <ctime>
+
 namespace tg::app {
 
 Service::Service(Timers& timers) : timers_(timers) {
@@ -15,7 +18,15 @@ Service::~Service() { timers_.cancel(timer_); }
 
 void Service::ready() {
   sd_notify(0, "READY=1");
-  if (watchdog_interval_ms_ > 0) feed();
+  if (watchdog_interval_ms_ > 0 && timer_ == 0) feed();
+}
+
+void Service::reloading() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);  // what systemd compares with
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+             static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+                 static_cast<std::uint64_t>(now.tv_nsec) / 1000);
 }
 
 void Service::stopping() { sd_notify(0, "STOPPING=1\nSTATUS=stopping"); }

@@ -1,5 +1,5 @@
-// What systemd hears of us: READY, STATUS, STOPPING, WATCHDOG. Without a unit every call does
-// nothing.
+// What systemd hears of us: READY, RELOADING, STATUS, STOPPING, WATCHDOG. Without a unit every call
+// does nothing.
 //
 // Thread: the loop's. The watchdog is fed by a timer of the loop, so that a stuck loop is what
 // stops it; a stuck disk does not (that is the state "storage stalled").
@@ -21,6 +21,8 @@ class Service {
   Service& operator=(const Service&) = delete;
 
   void ready();
+  // A reload begins; ready() ends it.
+  void reloading();
   void stopping();
   // One line for `systemctl status`. Sent when it changes.
   void status(const std::string& line);

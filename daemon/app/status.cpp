@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "daemon/app/system.h"
 #include "daemon/app/version.h"
 
 namespace tg::app {
@@ -25,6 +26,18 @@ const char* health_name(store::Health health) {
   return "?";
 }
 
+// Why it is degraded; empty when it is not.
+std::string reason(const Parts& parts) {
+  if (parts.store->health() != store::Health::kOk) {
+    return fmt::format("store {}: {}", health_name(parts.store->health()),
+                       parts.store->health_reason());
+  }
+  if (parts.reloader->runs_last_good()) {
+    return "the configuration is invalid, the last good one runs: " + parts.reloader->problem();
+  }
+  return {};
+}
+
 std::string state_name(const Parts& parts) {
   switch (parts.phase) {
     case Phase::kStarting:
@@ -34,16 +47,10 @@ std::string state_name(const Parts& parts) {
     case Phase::kRunning:
       break;
   }
-  return parts.store->health() == store::Health::kOk ? "running" : "degraded";
+  return reason(parts).empty() ? "running" : "degraded";
 }
 
-std::string reason(const Parts& parts) {
-  if (parts.store->health() == store::Health::kOk) return {};
-  return fmt::format("store {}: {}", health_name(parts.store->health()),
-                     parts.store->health_reason());
-}
-
-ordered_json broker_json(const broker::BrokerStats& stats) {
+ordered_json broker_json(const broker::BrokerStats& stats, const Rates& rates) {
   return {{"connections", stats.connections},
           {"sessions", stats.sessions},
           {"subscriptions", stats.subscriptions},
@@ -51,13 +58,44 @@ ordered_json broker_json(const broker::BrokerStats& stats) {
           {"received", stats.received},
           {"delivered", stats.delivered},
           {"dropped", stats.dropped},
+          {"received_per_s", rates.per_second("received")},
+          {"delivered_per_s", rates.per_second("delivered")},
           {"memory_bytes", stats.memory}};
 }
 
-int priority_of(const config::Config& config, const std::string& stream) {
-  const auto at = std::find_if(config.streams.begin(), config.streams.end(),
-                               [&stream](const auto& one) { return one.name == stream; });
-  return at == config.streams.end() ? 0 : at->priority;
+// Null for a stream that the configuration names no more.
+const config::Stream* configured(const config::Config& config, const std::string& stream) {
+  for (const auto& each : config.streams) {
+    if (each.name == stream) return &each;
+  }
+  return nullptr;
+}
+
+// At the rate of the last minute; null when it does not grow.
+ordered_json full_in_s(const store::StreamStatus& status, const config::Stream* stream,
+                       const Rates& rates) {
+  const double grows = rates.per_second("bytes/" + status.name);
+  if (stream == nullptr || grows <= 0) return nullptr;
+  const double left = static_cast<double>(stream->max_size) - static_cast<double>(status.bytes);
+  return std::max(left, 0.0) / grows;
+}
+
+ordered_json system_json(const SystemFigures& figures) {
+  return {{"disk_free_bytes", figures.disk_free_bytes},
+          {"disk_total_bytes", figures.disk_total_bytes},
+          {"rss_bytes", figures.rss_bytes},
+          {"cpu_seconds", figures.cpu_seconds},
+          {"open_files", figures.open_files},
+          {"memory_available_bytes", figures.memory_available_bytes},
+          {"load", figures.load}};
+}
+
+ordered_json config_json(const Reloader& reloader) {
+  return {{"file", reloader.file().string()},
+          {"state", reloader.runs_last_good() ? "last-good" : "current"},
+          {"problem", reloader.problem()},
+          {"loaded", reloader.loaded_wall_ms()},
+          {"restart_keys", reloader.restart_keys()}};
 }
 
 ordered_json streams_json(const Parts& parts) {
@@ -69,14 +107,19 @@ ordered_json streams_json(const Parts& parts) {
     if (status.oldest_wall_ms > 0) {
       age = static_cast<double>(parts.clock->now().wall_ms - status.oldest_wall_ms) / 1000;
     }
-    all.push_back({{"name", status.name},
-                   {"priority", priority_of(*parts.config, status.name)},
-                   {"records", status.next - status.first},
-                   {"bytes", status.bytes},
-                   {"first", status.first},
-                   {"next", status.next},
-                   {"oldest_age_s", std::move(age)},
-                   {"evicted", status.evicted}});
+    const config::Stream* stream = configured(*parts.config, status.name);
+    all.push_back(
+        {{"name", status.name},
+         {"priority", stream != nullptr ? ordered_json(stream->priority) : ordered_json()},
+         {"max_bytes", stream != nullptr ? ordered_json(stream->max_size) : ordered_json()},
+         {"records_per_s", parts.rates->per_second("records/" + status.name)},
+         {"full_in_s", full_in_s(status, stream, *parts.rates)},
+         {"records", status.next - status.first},
+         {"bytes", status.bytes},
+         {"first", status.first},
+         {"next", status.next},
+         {"oldest_age_s", std::move(age)},
+         {"evicted", status.evicted}});
   }
   return all;
 }
@@ -87,7 +130,9 @@ ordered_json readers_json(const store::Store& store) {
     all.push_back({{"stream", reader.stream},
                    {"name", reader.name},
                    {"position", reader.position},
-                   {"detached", reader.detached}});
+                   {"detached", reader.detached},
+                   {"paused", reader.paused},
+                   {"missed", reader.missed}});
   }
   return all;
 }
@@ -158,11 +203,17 @@ ordered_json status_json(const Parts& parts) {
   status["reason"] = reason(parts);
   status["ready"] = parts.phase == Phase::kRunning;
   status["uptime_s"] = static_cast<double>(parts.uptime_ms) / 1000;
-  if (parts.broker != nullptr) status["broker"] = broker_json(parts.broker->stats());
+  status["config"] = config_json(*parts.reloader);
+  status["system"] = system_json(read_system(parts.config->data_dir));
+  if (parts.broker != nullptr) status["broker"] = broker_json(parts.broker->stats(), *parts.rates);
   status["store"] = {{"health", health_name(parts.store->health())},
                      {"reason", parts.store->health_reason()},
                      {"pending_bytes", parts.store->pending_bytes()},
-                     {"epoch", parts.store->epoch()}};
+                     {"epoch", parts.store->epoch()},
+                     {"salvaging", parts.store->is_salvaging()},
+                     {"used_bytes", parts.store->space().used_bytes},
+                     {"limit_bytes", parts.store->space().limit_bytes},
+                     {"room_bytes", parts.store->space().room_bytes}};
   status["streams"] = streams_json(parts);
   status["readers"] = readers_json(*parts.store);
   status["uplinks"] = ordered_json::array();
@@ -207,8 +258,28 @@ void update_gauges(const Parts& parts, Metrics& metrics) {
     metrics.gauge("tidegate_stream_bytes", "Bytes of a stream's segments", labels)
         .set(static_cast<double>(status.bytes));
   }
+  const auto& space = parts.store->space();
+  metrics.gauge("tidegate_store_used_bytes", "Of all files of the data directory")
+      .set(static_cast<double>(space.used_bytes));
+  metrics.gauge("tidegate_store_limit_bytes", "store.max_size in bytes")
+      .set(static_cast<double>(space.limit_bytes));
+  metrics.gauge("tidegate_store_room_bytes", "What fits before something has to give way")
+      .set(static_cast<double>(space.room_bytes));
   metrics.gauge("tidegate_store_healthy", "1 when commits work, else 0")
       .set(parts.store->health() == store::Health::kOk ? 1 : 0);
+  const auto system = read_system(parts.config->data_dir);
+  metrics.gauge("tidegate_disk_free_bytes", "Free on the file system of the data directory")
+      .set(static_cast<double>(system.disk_free_bytes));
+  metrics.gauge("tidegate_disk_size_bytes", "Size of the file system of the data directory")
+      .set(static_cast<double>(system.disk_total_bytes));
+  metrics.gauge("process_resident_memory_bytes", "Resident memory of the daemon")
+      .set(static_cast<double>(system.rss_bytes));
+  metrics.gauge("process_open_fds", "Open file descriptors of the daemon")
+      .set(static_cast<double>(system.open_files));
+  metrics.gauge("tidegate_config_last_good", "1 when the last good configuration runs, else 0")
+      .set(parts.reloader->runs_last_good() ? 1 : 0);
+  metrics.gauge("tidegate_config_restart_keys", "Changed keys that wait for a restart")
+      .set(static_cast<double>(parts.reloader->restart_keys().size()));
   metrics.gauge("tidegate_uptime_seconds", "Since the start of the process")
       .set(static_cast<double>(parts.uptime_ms) / 1000);
 }

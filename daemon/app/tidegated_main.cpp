@@ -1,18 +1,27 @@
 // tidegated: the gateway daemon. See exit_codes.h for what it returns.
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "daemon/app/broker_config.h"
 #include "daemon/app/describe.h"
 #include "daemon/app/describe_keys.h"
 #include "daemon/app/exit_codes.h"
 #include "daemon/app/gateway.h"
 #include "daemon/app/version.h"
+#include "daemon/app/wipe.h"
 #include "daemon/base/log.h"
+#include "daemon/config/last_good.h"
 #include "daemon/config/load.h"
 #include "daemon/store/migrations.h"
 #include "daemon/store/unread.h"
@@ -41,21 +50,49 @@ int check(const config::LoadResult& loaded, const std::string& file) {
   return app::kExitOk;
 }
 
-int run(const config::LoadResult& loaded, const std::string& file) {
+// The file, or what ran last when it is invalid; nothing when there is neither.
+std::optional<app::ConfigOrigin> origin_of(config::LoadResult loaded, const std::string& file) {
   for (const auto& problem : loaded.warnings) log::warning(kLog, "{}", problem.text());
-  if (!loaded.errors.empty()) {
-    for (const auto& problem : loaded.errors) log::error(kLog, "{}", problem.text());
+  if (loaded.config) return app::ConfigOrigin{file, std::move(loaded), {}};
+  for (const auto& problem : loaded.errors) log::error(kLog, "{}", problem.text());
+  auto last_good = config::load_last_good(file, config::find_data_dir(file, loaded));
+  if (!last_good) {
     log::error(kLog, "{} is invalid; not started. Check with: tidegated --check-config --config {}",
                file, file);
-    return app::kExitConfig;
+    return std::nullopt;
   }
-  app::Gateway gateway(*loaded.config);
-  if (const auto started = gateway.start(); !started) {
-    log::error(kLog, "could not start: {}", started.error().message);
+  log::error(kLog,
+             "{} is invalid: the last good configuration runs instead, until the file is mended "
+             "and reloaded",
+             file);
+  return app::ConfigOrigin{file, std::move(*last_good), loaded.errors.front().text()};
+}
+
+// True when it is to begin anew.
+Result<bool> run_gateway(app::ConfigOrigin origin) {
+  const std::string data_dir = origin.loaded.config->data_dir;
+  if (app::is_marked_for_wipe(data_dir)) {
+    if (auto wiped = app::wipe(data_dir); !wiped) return tl::unexpected(wiped.error());
+    log::warning(kLog, "factory reset: {} is wiped", data_dir);
+  }
+  app::Gateway gateway(std::move(origin));
+  if (const auto started = gateway.start(); !started) return tl::unexpected(started.error());
+  gateway.run();
+  return gateway.starts_again();
+}
+
+int run(config::LoadResult loaded, const std::string& file, char** argv) {
+  auto origin = origin_of(std::move(loaded), file);
+  if (!origin) return app::kExitConfig;
+  const auto ended = run_gateway(std::move(*origin));
+  if (!ended) {
+    log::error(kLog, "could not start: {}", ended.error().message);
     return app::kExitStart;
   }
-  gateway.run();
-  return app::kExitOk;
+  if (!*ended) return app::kExitOk;
+  ::execv("/proc/self/exe", argv);  // the same process for systemd
+  log::error(kLog, "could not begin anew: {}", std::strerror(errno));
+  return app::kExitInternal;
 }
 
 // What the package's scripts and the build ask; not for operators, so not in --help.
@@ -116,8 +153,9 @@ int main(int argc, char** argv) {
   }
   std::signal(SIGPIPE, SIG_IGN);
   try {
-    const auto loaded = config::load(file);
-    return check_only ? check(loaded, file) : run(loaded, file);
+    auto loaded = config::load(file);
+    app::check_listener_files(loaded);
+    return check_only ? check(loaded, file) : run(std::move(loaded), file, argv);
   } catch (const std::exception& error) {
     log::error(kLog, "internal error: {}", error.what());
     return app::kExitInternal;

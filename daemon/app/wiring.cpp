@@ -1,5 +1,7 @@
 #include "daemon/app/wiring.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -12,11 +14,11 @@ using broker::Intake;
 
 }  // namespace
 
-Wiring::Wiring(pipeline::Router& router, store::Store& store, std::vector<uplink::Bridge*> bridges,
-               const Clock& clock, Metrics& metrics)
+Wiring::Wiring(pipeline::Router& router, store::Store& store, Tracer& tracer, const Clock& clock,
+               Metrics& metrics)
     : router_(router),
       store_(store),
-      bridges_(std::move(bridges)),
+      tracer_(tracer),
       clock_(clock),
       stored_(metrics.counter("tidegate_intake_stored_total", "Publishes appended to streams")),
       unrouted_(
@@ -27,6 +29,16 @@ Wiring::Wiring(pipeline::Router& router, store::Store& store, std::vector<uplink
                                "QoS 1 and 2 publishes refused: a stream or the disk is full")),
       dropped_(metrics.counter("tidegate_intake_dropped_total",
                                "Publishes not stored: QoS 0 to a full store, or drop-newest")) {}
+
+std::shared_ptr<Tracer::Trace> Wiring::trace_of(const broker::Publication& publication) {
+  auto trace = tracer_.begin(publication.topic);
+  Tracer::step(
+      trace, "intake",
+      fmt::format("{} from {} on listener {}: QoS {}{}, {} bytes", publication.topic,
+                  publication.client.client_id, publication.client.listener, publication.qos,
+                  publication.retain ? ", retained" : "", publication.payload.size()));
+  return trace;
+}
 
 Intake Wiring::on_publish(const broker::Publication& publication, broker::AckToken token) {
   const Intake intake = take_in(publication, token);
@@ -40,11 +52,14 @@ Intake Wiring::on_publish(const broker::Publication& publication, broker::AckTok
 }
 
 Intake Wiring::take_in(const broker::Publication& publication, broker::AckToken token) {
+  const auto trace = tracer_.is_waiting() ? trace_of(publication) : nullptr;
   std::span<const store::StreamId> streams = router_.match(publication.topic);
   if (streams.empty()) {
     unrouted_.add();
+    tracer_.end(trace, "no route matches: it goes to local subscribers and is not stored");
     return Intake::kDone;
   }
+  Tracer::step(trace, "route", fmt::format("to {} stream(s)", streams.size()));
   store::Record record;
   record.publisher = publication.client.identity.empty() ? publication.client.client_id
                                                          : publication.client.identity;
@@ -63,19 +78,37 @@ Intake Wiring::take_in(const broker::Publication& publication, broker::AckToken 
       break;
     case store::Admission::kDiscard:
       dropped_.add();
+      tracer_.end(trace, "not stored: a stream with when_full: drop-newest is full");
       return Intake::kDone;
     case store::Admission::kBusy:
       held_.add();
+      tracer_.end(trace, "held: store.pending is used up; it is taken when there is room");
       return Intake::kHold;
     case store::Admission::kFull:
+      tracer_.end(trace, "refused: a stream with when_full: reject or the disk is full");
       return refuse(publication);
   }
   record.received = clock_.now();
-  for (const auto stream : streams) store_.append(stream, record);
+  for (const auto stream : streams) {
+    const auto seq = store_.append(stream, record);
+    if (trace != nullptr) tracer_.stored(trace, store_, stream, seq);
+  }
   stored_.add();
-  if (publication.qos == 0 || publication.is_will) return Intake::kDone;
+  if (publication.qos == 0 || publication.is_will || store_.may_be_lost(streams)) {
+    return Intake::kDone;
+  }
   store_.await(token);
   return Intake::kPending;
+}
+
+void Wiring::inject(const std::string& client_id, const std::string& topic,
+                    const std::string& payload) {
+  broker::ClientInfo client;
+  client.client_id = client_id;
+  client.identity = client_id;
+  client.listener = "internal";
+  const broker::Publication publication{client, topic, payload, {}, 0, false, false};
+  (void)on_publish(publication, 0);  // QoS 0: nobody waits for an answer
 }
 
 // The error action of a route (TEL-12) takes the place of a stream that has no room.
@@ -102,6 +135,9 @@ Intake Wiring::refuse(const broker::Publication& publication) {
   refused_.add();
   if (refuse_limit_.allow(clock_.mono_ms())) {
     log::warning(kLog,
+                 {{"CLIENT", publication.client.client_id},
+                  {"TOPIC", publication.topic},
+                  {"REASON", "full"}},
                  "publish of {} on {} refused: its stream is full or the disk does not take it; "
                  "it is not acknowledged ({} more since the last such line)",
                  publication.client.client_id, publication.topic, refuse_limit_.take_suppressed());
@@ -111,9 +147,15 @@ Intake Wiring::refuse(const broker::Publication& publication) {
 
 bool Wiring::authorise(const broker::ClientInfo& client, broker::Access access,
                        std::string_view topic) {
-  // $aws/… belongs to the gateway's services; what speaks there must have an identity.
-  if (access == broker::Access::kPublish && client.identity.empty()) return !topic.starts_with('$');
-  return true;
+  // $aws/… belongs to the gateway's services: what speaks there must have an identity, or come from
+  // a listener that is trusted.
+  const bool is_allowed = access != broker::Access::kPublish || !topic.starts_with('$') ||
+                          !client.identity.empty() || client.trusted;
+  if (!is_allowed && tracer_.is_waiting()) {
+    tracer_.end(tracer_.begin(topic),
+                "not allowed: " + client.client_id + " has no right to publish there");
+  }
+  return is_allowed;
 }
 
 }  // namespace tg::app

@@ -5,11 +5,13 @@
 // What a bridge takes goes to it as well, once it is taken in.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "daemon/app/tracer.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
@@ -22,24 +24,30 @@ namespace tg::app {
 
 class Wiring final : public broker::Hooks {
  public:
-  Wiring(pipeline::Router& router, store::Store& store, std::vector<uplink::Bridge*> bridges,
-         const Clock& clock, Metrics& metrics);
+  Wiring(pipeline::Router& router, store::Store& store, Tracer& tracer, const Clock& clock,
+         Metrics& metrics);
+  // What leaves over the cloud's bridges; they come and go with a reload.
+  void set_bridges(std::vector<uplink::Bridge*> bridges) { bridges_ = std::move(bridges); }
 
   broker::Intake on_publish(const broker::Publication& publication,
                             broker::AckToken token) override;
+  // A message of the gateway's own (the canary), taken in as if a device had published it at QoS 0.
+  void inject(const std::string& client_id, const std::string& topic, const std::string& payload);
   bool authorise(const broker::ClientInfo& client, broker::Access access,
                  std::string_view topic) override;
 
  private:
   broker::Intake take_in(const broker::Publication& publication, broker::AckToken token);
   broker::Intake refuse(const broker::Publication& publication);
+  [[nodiscard]] std::shared_ptr<Tracer::Trace> trace_of(const broker::Publication& publication);
   std::span<const store::StreamId> with_error_streams(std::string_view topic,
                                                       std::span<const store::StreamId> streams,
                                                       std::size_t size);
 
   pipeline::Router& router_;
   store::Store& store_;
-  const std::vector<uplink::Bridge*> bridges_;
+  Tracer& tracer_;
+  std::vector<uplink::Bridge*> bridges_;
   const Clock& clock_;
   Counter stored_;
   Counter unrouted_;

@@ -75,6 +75,7 @@ bool write_to_journal(const char* component, Level level, std::string_view messa
   lines.push_back(fmt::format("PRIORITY={}", kPriorities[static_cast<std::size_t>(level)]));
   lines.push_back(fmt::format("TIDEGATE_COMPONENT={}", component));
   for (const auto& field : fields) {
+    if (field.value.empty()) continue;
     lines.push_back(fmt::format("TIDEGATE_{}={}", field.name, field.value));
   }
   std::vector<iovec> parts;

@@ -17,6 +17,12 @@ void Counter::add(std::uint64_t amount) {
   }
 }
 
+void Counter::add_us(std::int64_t microseconds) {
+  if (counter_ != nullptr && microseconds > 0) {
+    static_cast<prometheus::Counter*>(counter_)->Increment(static_cast<double>(microseconds) / 1e6);
+  }
+}
+
 std::uint64_t Counter::value() const {
   if (counter_ == nullptr) return 0;
   return static_cast<std::uint64_t>(static_cast<prometheus::Counter*>(counter_)->Value());

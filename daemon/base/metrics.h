@@ -17,6 +17,8 @@ class Counter {
  public:
   Counter() = default;  // counts nothing
   void add(std::uint64_t amount = 1);
+  // For counters in seconds.
+  void add_us(std::int64_t microseconds);
   [[nodiscard]] std::uint64_t value() const;
 
  private:

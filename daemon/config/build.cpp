@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -83,9 +84,8 @@ class Builder {
     config.data_dir = absolute(root_.below("gateway").text("data_dir"));
     read_log(config);
     read_broker(config);
-    config.store_pending = root_.below("store").size("pending");
     config.persistence = root_.below("broker").flag("persistence");
-    config.flash_saver = root_.below("store").flag("flash_saver");
+    read_store(config);
     read_streams(config);
     read_routes(config);
     read_processors(config);
@@ -99,6 +99,12 @@ class Builder {
       config.plugin_paths = {"/usr/lib/tidegate/plugins", "/usr/local/lib/tidegate/plugins"};
     }
     for (auto& path : config.plugin_paths) path = absolute(path);
+    const Section health = root_.below("health");
+    config.health = {health.text("stream"), health.text("topic"), health.duration("interval")};
+    if (config.health.topic.empty()) config.health.topic = "dt/" + config.gateway_id + "/health";
+    const Section canary = root_.below("canary");
+    config.canary = {canary.duration("interval"), canary.duration("timeout"), canary.text("topic")};
+    if (config.canary.topic.empty()) config.canary.topic = "dt/" + config.gateway_id + "/canary";
     config.admin_socket = absolute(root_.below("admin").text("socket"));
     config.admin_http = root_.below("admin").text("http");
     if (config.admin_http == "off") config.admin_http.clear();
@@ -132,55 +138,41 @@ class Builder {
 
   void read_broker(Config& config) {
     const Section broker = root_.below("broker");
-    const std::size_t errors_before = errors_.size();
     for (const auto& item : broker.items("listeners")) read_listener(item, config);
     if (!broker.has("listeners")) config.listeners.push_back({"default", "127.0.0.1:1883", true});
-    if (config.listeners.empty() && errors_.size() == errors_before) {
-      add(broker.place(), "broker.listeners",
-          "none of these listeners can be served by this version; one plain ADDRESS:PORT is "
-          "needed");
+    if (broker.has("listeners") && config.listeners.empty()) {
+      add(broker.place(), "broker.listeners", "is empty; leave it out for the default");
     }
     const Section limits = broker.below("limits");
     config.limits = {limits.integer("max_connections"), limits.size("max_packet_size"),
                      limits.integer("receive_maximum"), limits.integer("max_inflight"),
                      limits.integer("max_queued"),      limits.size("max_queued_bytes"),
                      limits.size("total_memory"),       limits.duration("session_expiry"),
-                     limits.duration("max_keep_alive")};
+                     limits.duration("max_keep_alive"), limits.duration("reject_grace")};
   }
 
-  static bool is_loopback(const std::string& address) {
-    return address.starts_with("127.") || address.starts_with("[::1]:") ||
-           address.starts_with("localhost:");
-  }
-
+  // In the file's order, right or wrong: check_listeners() finds their places by it.
   void read_listener(const Section& item, Config& config) {
-    const std::string name = required(item, "name", "broker.listeners");
-    const std::string address = required(item, "address", "broker.listeners");
-    if (address.empty()) return;
-    // Not available yet: they are named in the warning and skipped.
-    if (item.has("tls") || address.starts_with("unix:") || item.text("protocol") == "websocket") {
-      return;
+    Listener listener;
+    listener.name = required(item, "name", "broker.listeners");
+    listener.address = required(item, "address", "broker.listeners");
+    listener.anonymous = item.flag("anonymous");
+    listener.trusted = item.flag("trusted");
+    listener.web_socket = item.text("protocol") == "websocket";
+    listener.origins = item.strings("origins");
+    listener.users = absolute(item.text("users"));
+    listener.proxy_protocol = item.flag("proxy_protocol");
+    if (item.has("tls")) {
+      const Section tls = item.below("tls");
+      listener.tls = {key_file(tls.text("certificate")), key_file(tls.text("private_key")),
+                      absolute(tls.text("client_ca")), absolute(tls.text("crl"))};
     }
-    const auto colon = address.rfind(':');
-    const auto port =
-        colon == std::string::npos ? std::nullopt : parse_integer(address.substr(colon + 1));
-    if (!port || *port > 65'535 || colon == 0) {
-      add(item.find("address")->place, "broker.listeners.address",
-          fmt::format("\"{}\" is not ADDRESS:PORT", address));
-      return;
-    }
-    if (!item.flag("anonymous")) {
-      add(item.place(), "broker.listeners",
-          fmt::format("listener {} has no tls and no users: write anonymous: true", name));
-    }
-    if (!is_loopback(address) && !item.flag("allow_insecure")) {
-      add(item.place(), "broker.listeners",
-          fmt::format(
-              "listener {} takes anonymous clients without TLS on {}, which is not a loopback "
-              "address: write allow_insecure: true if that is meant",
-              name, address));
-    }
-    config.listeners.push_back({name, address, item.flag("anonymous")});
+    listener.max_connections = item.integer("max_connections");
+    config.listeners.push_back(std::move(listener));
+  }
+
+  [[nodiscard]] std::string key_file(const std::string& path) const {
+    return path.starts_with("pkcs11:") ? path : absolute(path);
   }
 
   void read_streams(Config& config) {
@@ -188,9 +180,10 @@ class Builder {
     if (streams == nullptr) return;
     for (const auto& [name, value] : streams->map) {
       const Section stream(&value, "streams.*");
-      config.streams.push_back({name, static_cast<int>(stream.integer("priority")),
-                                stream.size("max_size"), stream.duration("max_age"),
-                                stream.text("when_full"), stream.duration("commit_interval")});
+      config.streams.push_back(
+          {name, static_cast<int>(stream.integer("priority")), stream.size("max_size"),
+           stream.duration("max_age"), stream.text("when_full"), stream.duration("commit_interval"),
+           stream.text("compression") == "zstd", stream.text("durability") == "memory"});
     }
   }
 
@@ -290,7 +283,7 @@ class Builder {
     cloud.protocol = section.text("protocol") == "5" ? 5 : 4;
     cloud.client_id = section.has("client_id") ? section.text("client_id") : gateway_id;
     cloud.username = section.text("username");
-    cloud.password = read_secret(section, "password");
+    cloud.password = first_line(read_secret(section, "password", "cloud.password"));
     cloud.ack_timeout_ms = section.duration("ack_timeout");
     cloud.certificate = absolute(section.text("certificate"));
     cloud.private_key = absolute(section.text("private_key"));
@@ -321,14 +314,32 @@ class Builder {
     return cloud;
   }
 
-  std::string read_secret(const Section& section, const char* key) {
+  void read_store(Config& config) {
+    const Section store = root_.below("store");
+    const std::string limit = store.text("max_size");
+    if (const auto percent = parse_percent(limit)) {
+      config.store_max_percent = *percent;
+    } else {
+      config.store_max_bytes = parse_size(limit).value_or(0);
+    }
+    config.store_min_free = store.size("min_free");
+    config.store_pending = store.size("pending");
+    config.flash_saver = store.flag("flash_saver");
+    const Section encryption = store.below("encryption");
+    config.store_encrypted = store.has("encryption");
+    if (!config.store_encrypted) return;
+    config.store_keys = read_secret(encryption, "key", "store.encryption.key");
+    if (!encryption.has("key")) add(encryption.place(), "store.encryption.key", "is missing");
+  }
+
+  // All of the file or credential.
+  std::string read_secret(const Section& section, const char* key, const std::string& path) {
     const Value* value = section.find(key);
     if (value == nullptr) return {};
     if (value->is_scalar()) return value->scalar;
     const Value* file = value->find("file");
     const Value* credential = value->find("credential");
-    const std::string path = fmt::format("cloud.{}", key);
-    if (file != nullptr) return read_line(absolute(file->scalar), file->place, path + ".file");
+    if (file != nullptr) return read_file(absolute(file->scalar), file->place, path + ".file");
     if (credential == nullptr) return {};
     // systemd's LoadCredential=; a check outside of the unit cannot see it.
     const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
@@ -339,17 +350,19 @@ class Builder {
                                        credential->scalar)});
       return {};
     }
-    return read_line(std::string(folder) + "/" + credential->scalar, credential->place,
+    return read_file(std::string(folder) + "/" + credential->scalar, credential->place,
                      path + ".credential");
   }
 
-  std::string read_line(const std::string& file, const Place& place, std::string path) {
-    std::ifstream input(file);
-    std::string line;
-    if (!std::getline(input, line)) {
+  static std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+  std::string read_file(const std::string& file, const Place& place, std::string path) {
+    std::ifstream input(file, std::ios::binary);
+    std::string content{std::istreambuf_iterator<char>(input), {}};
+    if (content.empty()) {
       add(place, std::move(path), fmt::format("{} cannot be read or is empty", file));
     }
-    return line;
+    return content;
   }
 
   std::string required(const Section& item, const char* key, const char* path) {

@@ -231,6 +231,10 @@ std::optional<std::string> expand(std::string& text, const std::string& gateway_
     const std::size_t end = text.find('}', at);
     if (end == std::string::npos) return "\"${\" has no \"}\"";
     const std::string name = text.substr(at + 2, end - at - 2);
+    if (name.starts_with("iot:")) {  // a policy variable, for later
+      at = end;
+      continue;
+    }
     std::string value;
     if (name == "gateway.id") {
       value = gateway_id;

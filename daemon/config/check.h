@@ -1,5 +1,6 @@
 // Holds a tree against the table of keys: unknown keys with the nearest known one, types, ranges,
-// values of enums. Also expands ${gateway.id} and ${env:NAME} before that.
+// values of enums. Also expands ${gateway.id} and ${env:NAME} before that; policy variables,
+// ${iot:…}, stay.
 #pragma once
 
 #include <string>

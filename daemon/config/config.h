@@ -2,15 +2,31 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace tg::config {
 
+struct ListenerTls {
+  std::string certificate;
+  std::string private_key;
+  std::string client_ca;  // empty = no client certificates
+  std::string crl;
+  bool operator==(const ListenerTls&) const = default;
+};
+
 struct Listener {
   std::string name;
-  std::string address;  // ADDRESS:PORT
+  std::string address;  // ADDRESS:PORT or unix:PATH
   bool anonymous = false;
+  bool trusted = false;
+  bool web_socket = false;
+  std::vector<std::string> origins = {};
+  std::string users = {};  // empty = none
+  bool proxy_protocol = false;
+  std::optional<ListenerTls> tls = {};
+  std::uint64_t max_connections = 0;  // 0 = that of the limits
   bool operator==(const Listener&) const = default;
 };
 
@@ -24,6 +40,7 @@ struct Limits {
   std::uint64_t total_memory = 0;
   std::int64_t session_expiry_ms = 0;
   std::int64_t max_keep_alive_ms = 0;
+  std::int64_t reject_grace_ms = 0;
   bool operator==(const Limits&) const = default;
 };
 
@@ -34,6 +51,8 @@ struct Stream {
   std::int64_t max_age_ms = 0;  // 0 = no limit
   std::string when_full;        // drop-oldest | drop-newest | reject
   std::int64_t commit_interval_ms = 0;
+  bool compress = false;     // zstd
+  bool may_be_lost = false;  // durability: memory
   bool operator==(const Stream&) const = default;
 };
 
@@ -108,6 +127,20 @@ struct Cloud {
   bool operator==(const Cloud&) const = default;
 };
 
+struct Health {
+  std::string stream;  // empty = off
+  std::string topic;
+  std::int64_t interval_ms = 0;
+  bool operator==(const Health&) const = default;
+};
+
+struct Canary {
+  std::int64_t interval_ms = 0;  // 0 = off
+  std::int64_t timeout_ms = 0;
+  std::string topic;
+  bool operator==(const Canary&) const = default;
+};
+
 struct Bridge {
   bool is_up = false;  // to the cloud
   std::string local;
@@ -125,7 +158,12 @@ struct Config {
   std::vector<std::pair<std::string, std::string>> component_levels;
   std::vector<Listener> listeners;
   Limits limits;
-  bool persistence = true;  // of the broker
+  bool persistence = true;            // of the broker
+  std::uint64_t store_max_bytes = 0;  // 0: store_max_percent of the file system
+  int store_max_percent = 0;
+  std::uint64_t store_min_free = 0;
+  bool store_encrypted = false;
+  std::string store_keys;  // what the file or credential holds
   std::uint64_t store_pending = 0;
   bool flash_saver = false;
   std::vector<Stream> streams;
@@ -136,6 +174,8 @@ struct Config {
   std::vector<Cloud> uplinks;
   std::vector<Bridge> bridge;
   std::vector<std::string> plugin_paths;
+  Health health;
+  Canary canary;
   std::string admin_socket;
   std::string admin_http;    // empty = off
   std::string admin_tokens;  // file of bearer tokens; empty = none

@@ -13,8 +13,8 @@ namespace tg::config {
 
 struct LoadResult {
   std::optional<Config> config;  // there when `errors` is empty
-  Value tree;                    // merged and expanded: for effective() and differences()
-  std::vector<Source> sources;   // the file and those of conf.d, as they were read
+  Value tree;  // merged and expanded: for effective(), differences() and the places of findings
+  std::vector<Source> sources;  // the file and those of conf.d, as they were read
   std::vector<Problem> errors;
   std::vector<Problem> warnings;
 };

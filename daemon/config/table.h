@@ -30,6 +30,9 @@ enum class Type : std::uint8_t {
 };
 
 enum class Reload : std::uint8_t { kLive, kRestart };
+[[nodiscard]] constexpr const char* to_string(Reload reload) {
+  return reload == Reload::kLive ? "live" : "restart";
+}
 
 struct Key {
   std::string_view path;

@@ -132,6 +132,12 @@ const std::string* name_of(const Value& value) {
   return name != nullptr && name->is_scalar() ? &name->scalar : nullptr;
 }
 
+// A list of values, such as topic filters: it stands for itself and is not added to.
+bool is_plain(const Value& list) {
+  return std::all_of(list.list.begin(), list.list.end(),
+                     [](const Value& item) { return item.is_scalar(); });
+}
+
 void merge(Value& base, Value&& extra) {
   if (base.is_map() && extra.is_map()) {
     for (auto& [key, value] : extra.map) {
@@ -145,7 +151,7 @@ void merge(Value& base, Value&& extra) {
     }
     return;
   }
-  if (base.is_list() && extra.is_list()) {
+  if (base.is_list() && extra.is_list() && !is_plain(extra)) {
     for (auto& item : extra.list) {
       const std::string* name = name_of(item);
       const auto at = std::find_if(base.list.begin(), base.list.end(), [name](const Value& other) {
@@ -208,6 +214,7 @@ const Value* Value::find(std::string_view key) const {
 Value read_tree(const std::filesystem::path& file, std::vector<Problem>& errors,
                 std::vector<Source>& sources) {
   Value tree = read_one(file, errors, sources);
+  if (!tree.is_map()) return tree;  // what is beside it says nothing without it
   std::error_code error;
   std::vector<std::filesystem::path> extras;
   for (const auto& entry :

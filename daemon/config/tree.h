@@ -45,9 +45,9 @@ struct Source {
   std::string text;
 };
 
-// The file and then conf.d/*.yaml beside it, in order of their names: maps merge, lists merge by
-// `name`, of anything else the later one counts. Problems: unreadable, not YAML, duplicate keys.
-// sources: what was read, the file first.
+// The file and then conf.d/*.yaml beside it, in order of their names: maps merge, lists of
+// maps merge by `name`, of anything else the later one counts. Problems: unreadable, not YAML,
+// duplicate keys. sources: what was read, the file first.
 Value read_tree(const std::filesystem::path& file, std::vector<Problem>& errors,
                 std::vector<Source>& sources);
 

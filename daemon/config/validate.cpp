@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/config/listeners.h"
 #include "daemon/config/units.h"
 
 namespace tg::config {
@@ -27,12 +28,14 @@ class Validator {
     for (const char* list : {"routes", "processors", "exports", "uplinks"}) {
       unique_names(list, list, nullptr);
     }
+    check_listeners(config_, tree_, errors_, warnings_);
     check_streams();
     check_routes();
     check_processors();
     check_exports();
     check_uplinks();
     check_bridge();
+    check_health();
   }
 
  private:
@@ -212,6 +215,19 @@ class Validator {
       check_uplink(uplink, is_short ? *cloud : list->list[index],
                    is_short ? "cloud" : fmt::format("uplinks[{}]", index));
       if (!is_short) ++index;
+    }
+  }
+
+  void check_health() {
+    const Value* section = tree_.find("health");
+    if (config_.canary.topic.find_first_of("+#") != std::string::npos) {
+      add(tree_.find("canary")->place, "canary.topic", "has a wildcard; a publish needs a topic");
+    }
+    if (section == nullptr || !section->is_map()) return;
+    const Value* stream = section->find("stream");
+    if (stream != nullptr) must_be_stream(config_.health.stream, stream->place, "health.stream");
+    if (config_.health.topic.find_first_of("+#") != std::string::npos) {
+      add(section->place, "health.topic", "has a wildcard; a publish needs a topic");
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/plugin_host/loader.h"
@@ -13,17 +14,77 @@ Result<std::unique_ptr<PluginHost>> PluginHost::load(std::vector<ProcessorOption
                                                      store::Store& store, const Clock& clock,
                                                      Timers& timers, const Post& post,
                                                      Metrics& metrics) {
-  std::unique_ptr<PluginHost> host(new PluginHost(store));
+  auto planned = plan(std::move(options), paths);
+  if (!planned) return tl::unexpected(planned.error());
+  std::unique_ptr<PluginHost> host(new PluginHost(store, clock, timers, post, metrics));
+  for (auto& item : *planned) {
+    host->processors_.push_back(std::make_unique<Processor>(std::move(item.options), item.plugin,
+                                                            store, clock, timers, post, metrics));
+  }
+  return host;
+}
+
+Result<std::vector<PluginHost::Planned>> PluginHost::plan(std::vector<ProcessorOptions> options,
+                                                          const std::vector<std::string>& paths) {
+  std::vector<Planned> planned;
   for (auto& item : options) {
     const auto plugin = load_plugin(item.plugin, paths);
     if (!plugin) {
       return fail(plugin.error().code,
                   fmt::format("processor {}: {}", item.name, plugin.error().message));
     }
-    host->processors_.push_back(
-        std::make_unique<Processor>(std::move(item), *plugin, store, clock, timers, post, metrics));
+    planned.push_back({std::move(item), *plugin});
   }
-  return host;
+  return planned;
+}
+
+Result<PluginHost::Change> PluginHost::prepare_change(std::vector<ProcessorOptions> next,
+                                                      const std::vector<std::string>& paths) {
+  auto planned = plan(std::move(next), paths);
+  if (!planned) return tl::unexpected(planned.error());
+  return Change(
+      [this, planned = std::move(*planned)](Task done) { change(planned, std::move(done)); });
+}
+
+void PluginHost::change(std::vector<Planned> next, Task done) {
+  const auto stays = [&next](const Processor& processor) {
+    return std::any_of(next.begin(), next.end(),
+                       [&](const auto& item) { return item.options == processor.options(); });
+  };
+  std::vector<Processor*> leaving;
+  for (const auto& processor : processors_) {
+    if (!stays(*processor)) leaving.push_back(processor.get());
+  }
+  // What they put into the store must be there when their successors read it.
+  auto settled = [this, next = std::move(next), done = std::move(done)] {
+    store_.after_commit([this, next, done] {
+      settle(next);
+      done();
+    });
+  };
+  if (leaving.empty()) return settled();
+  const auto left = std::make_shared<std::size_t>(leaving.size());
+  for (Processor* processor : leaving) {
+    processor->stop([left, settled] {
+      if (--*left == 0) settled();
+    });
+  }
+}
+
+void PluginHost::settle(std::vector<Planned> next) {
+  auto old = std::exchange(processors_, {});
+  for (auto& item : next) {
+    const auto at = std::find_if(old.begin(), old.end(), [&item](const auto& processor) {
+      return processor != nullptr && processor->options() == item.options;
+    });
+    if (at != old.end()) {
+      processors_.push_back(std::move(*at));
+    } else {
+      processors_.push_back(std::make_unique<Processor>(std::move(item.options), item.plugin,
+                                                        store_, clock_, timers_, post_, metrics_));
+      processors_.back()->start();
+    }
+  }
 }
 
 void PluginHost::start() {

@@ -3,8 +3,10 @@
 // Thread: the loop's. The store, clock, timers and metrics outlive it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/plugin_host/processor.h"
@@ -24,12 +26,35 @@ class PluginHost {
   void on_advanced(store::StreamId stream);
   // done runs once, when every processor has stopped.
   void stop(Task done);
+
+  // A changed configuration: loads what is new and changes nothing yet. The change that comes back
+  // stops what has gone or is different, then makes and starts the rest; processors that are the
+  // same run on. By then the store knows their readers.
+  using Change = std::function<void(Task done)>;
+  Result<Change> prepare_change(std::vector<ProcessorOptions> next,
+                                const std::vector<std::string>& paths);
   [[nodiscard]] std::vector<ProcessorStatus> status() const;
 
  private:
-  explicit PluginHost(store::Store& store) : store_(store) {}
+  struct Planned {
+    ProcessorOptions options;
+    const tidegate_plugin* plugin;
+  };
+
+  PluginHost(store::Store& store, const Clock& clock, Timers& timers, Post post, Metrics& metrics)
+      : store_(store), clock_(clock), timers_(timers), post_(std::move(post)), metrics_(metrics) {}
+
+  static Result<std::vector<Planned>> plan(std::vector<ProcessorOptions> options,
+                                           const std::vector<std::string>& paths);
+  void change(std::vector<Planned> next, Task done);
+  // Those that are in `next` as they are.
+  void settle(std::vector<Planned> next);
 
   store::Store& store_;
+  const Clock& clock_;
+  Timers& timers_;
+  const Post post_;
+  Metrics& metrics_;
   std::vector<std::unique_ptr<Processor>> processors_;
 };
 

@@ -91,7 +91,7 @@ void Processor::pump() {
   if (stopping_) return end_stop();
   timers_.cancel(wake_);
   wake_ = 0;
-  const bool waiting = position_ < store_.status(input_).next;
+  const bool waiting = position_ < store_.status(input_).next && !store_.is_paused(reader_);
   const std::int64_t now = waiting ? stream_ms_ : clock_.now().wall_ms;
   if (timer_ms_ != 0 && timer_ms_ <= now) return fire_timer(now);
   if (waiting) return read();

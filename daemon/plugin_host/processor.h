@@ -34,6 +34,7 @@ struct ProcessorOptions {
   std::string output;  // stream
   std::string config_json;
   std::int64_t stop_ms = 5000;
+  bool operator==(const ProcessorOptions&) const = default;
 };
 
 struct ProcessorStatus {
@@ -63,6 +64,7 @@ class Processor {
   // No further batch; done runs once what is in hand has been put into the store, or stop_ms later.
   void stop(Task done);
   [[nodiscard]] const std::string& input() const { return options_.input; }
+  [[nodiscard]] const ProcessorOptions& options() const { return options_; }
   [[nodiscard]] ProcessorStatus status() const;
 
  private:

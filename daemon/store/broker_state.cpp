@@ -94,6 +94,24 @@ void BrokerChanges::erase_copy(BrokerId copy) {
   bytes_ += sizeof(BrokerId);
 }
 
+void BrokerChanges::absorb(BrokerChanges&& later) {
+  if (later.clear_all_) {
+    *this = std::move(later);
+    return;
+  }
+  bytes_ += later.bytes_;
+  for (auto& [id, row] : later.sessions_) sessions_.insert_or_assign(id, std::move(row));
+  for (const BrokerId session : later.erased_sessions_) erase_session(session);
+  for (auto& [key, filter] : later.filters_) filters_.insert_or_assign(key, filter);
+  for (const auto& [key, is_held] : later.held_) held_.insert_or_assign(key, is_held);
+  for (const auto& [message, is_retained] : later.retained_) set_retained(message, is_retained);
+  for (const BrokerId message : later.erased_messages_) erase_message(message);
+  for (const auto& [id, row] : later.moved_copies_) move_copy(row);
+  for (const BrokerId copy : later.erased_copies_) erase_copy(copy);
+  messages_.absorb(std::move(later.messages_));
+  copies_.absorb(std::move(later.copies_));
+}
+
 bool BrokerChanges::empty() const {
   return !clear_all_ && sessions_.empty() && erased_sessions_.empty() && filters_.empty() &&
          held_.empty() && messages_.empty() && erased_messages_.empty() && retained_.empty() &&

@@ -96,6 +96,9 @@ class BrokerChanges {
   // Everything of earlier runs is deleted first.
   void clear_all() { clear_all_ = true; }
 
+  // Those of a later group, after these.
+  void absorb(BrokerChanges&& later);
+
   [[nodiscard]] bool empty() const;
   // Memory it takes, about.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -123,6 +126,12 @@ class BrokerChanges {
       const std::size_t before = rows_.size();
       for (; !rows_.empty() && rows_.front().id == 0; ++first_) rows_.pop_front();
       return before - rows_.size();
+    }
+    void absorb(Fresh&& later) {
+      if (later.rows_.empty()) return;
+      if (rows_.empty()) first_ = later.first_;
+      while (first_ + rows_.size() < later.first_) rows_.emplace_back();  // gone again
+      for (auto& row : later.rows_) rows_.push_back(std::move(row));
     }
     [[nodiscard]] bool empty() const { return rows_.empty(); }
     [[nodiscard]] auto begin() const { return rows_.begin(); }

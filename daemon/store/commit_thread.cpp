@@ -1,18 +1,11 @@
 #include "daemon/store/commit_thread.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
-
-#include "daemon/base/log.h"
 
 namespace tg::store {
 namespace {
 
-const log::Component kLog{"store"};
-
-constexpr std::int64_t kFirstRetryMs = 100;
-constexpr std::int64_t kLastRetryMs = 5000;
 constexpr std::chrono::seconds kIdleCheckpoint{5};
 
 }  // namespace
@@ -42,10 +35,13 @@ std::unique_ptr<Group> CommitThread::close(std::int64_t limit_ms) {
     wake_.notify_all();
     idle_.wait_for(lock, std::chrono::milliseconds(limit_ms),
                    [this] { return !working_ && next_ == nullptr; });
-    give_up_ = true;
   }
-  wake_.notify_all();
   thread_.join();
+  return std::move(uncommitted_);
+}
+
+std::unique_ptr<Group> CommitThread::take_back() {
+  const std::lock_guard lock(mutex_);
   return std::move(uncommitted_);
 }
 
@@ -60,9 +56,7 @@ void CommitThread::run() {
     lock.unlock();
     busy_since_us_ = clock_.mono_us();
     if (group != nullptr) commit(std::move(group));
-    if (const auto done = writer_.checkpoint(!woken); !done) {
-      log::warning(kLog, "checkpoint failed, will be tried again: {}", done.error().message);
-    }
+    checkpoint(!woken);
     busy_since_us_ = 0;
     lock.lock();
     working_ = false;
@@ -71,34 +65,29 @@ void CommitThread::run() {
 }
 
 void CommitThread::commit(std::unique_ptr<Group> group) {
-  bool failing = false;
-  for (std::int64_t delay_ms = kFirstRetryMs;; delay_ms = std::min(delay_ms * 2, kLastRetryMs)) {
-    const std::int64_t begin = clock_.mono_us();
-    auto result = writer_.commit(*group);
-    if (result) {
-      if (failing) post_([this] { events_.on_failing({}); });
-      result->duration_us = clock_.mono_us() - begin;
-      result->group = std::move(group);
-      auto shared = std::make_shared<Committed>(std::move(*result));
-      post_([this, shared] { events_.on_committed(std::move(*shared)); });
-      return;
-    }
-    failing = true;
-    post_([this, reason = result.error().message] { events_.on_failing(reason); });
-    busy_since_us_ = 0;  // waiting is not being stuck
-    if (!wait_to_retry(delay_ms)) {
+  const std::int64_t begin = clock_.mono_us();
+  auto result = writer_.commit(*group);
+  if (!result) {
+    {
       const std::lock_guard lock(mutex_);
       uncommitted_ = std::move(group);
-      return;
     }
-    busy_since_us_ = clock_.mono_us();
+    post_([this, error = std::move(result.error())] { events_.on_failed(error); });
+    return;
   }
+  result->duration_us = clock_.mono_us() - begin;
+  result->group = std::move(group);
+  auto shared = std::make_shared<Committed>(std::move(*result));
+  post_([this, shared] { events_.on_committed(std::move(*shared)); });
 }
 
-bool CommitThread::wait_to_retry(std::int64_t delay_ms) {
-  std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, std::chrono::milliseconds(delay_ms), [this] { return give_up_; });
-  return !give_up_;
+void CommitThread::checkpoint(bool idle) {
+  const auto done = writer_.checkpoint(idle);
+  if (done && !checkpoint_failing_) return;
+  checkpoint_failing_ = !done;
+  post_([this, error = done ? std::string() : done.error().message] {
+    events_.on_checkpoint(error);
+  });
 }
 
 }  // namespace tg::store

@@ -1,5 +1,5 @@
-// The store thread (T1): takes one group at a time, commits it, tells the loop. A commit that fails
-// is tried again until it succeeds or the store is closed.
+// The store thread (T1): takes one group at a time, commits it, tells the loop. A group that could
+// not be committed goes back to the loop, which decides when it is tried again.
 //
 // Thread: submit() and close() are the loop's; events run on the loop through post.
 #pragma once
@@ -23,8 +23,10 @@ class CommitThread {
  public:
   struct Events {
     std::function<void(Committed)> on_committed;
-    // An empty reason: commits work again.
-    std::function<void(std::string reason)> on_failing;
+    // The group waits in take_back().
+    std::function<void(Error)> on_failed;
+    // A checkpoint; an empty text: it was done.
+    std::function<void(std::string error)> on_checkpoint;
   };
 
   CommitThread(Writer& writer, const Clock& clock, Post post, Events events);
@@ -32,10 +34,11 @@ class CommitThread {
   CommitThread(const CommitThread&) = delete;
   CommitThread& operator=(const CommitThread&) = delete;
 
-  // Only when the one before has been committed.
+  // Only when the one before has been committed or taken back.
   void submit(std::unique_ptr<Group> group);
-  // Ends the thread: what was submitted is committed if that takes at most limit_ms. Nothing is
-  // posted any more; the group comes back if it could not be committed.
+  std::unique_ptr<Group> take_back();
+  // Ends the thread: what was submitted is committed if that takes at most limit_ms. The group
+  // comes back if it could not be committed and has not been taken back.
   std::unique_ptr<Group> close(std::int64_t limit_ms);
 
   // Since when the thread has been inside one call, in monotonic µs; 0 = it is not.
@@ -44,7 +47,7 @@ class CommitThread {
  private:
   void run();
   void commit(std::unique_ptr<Group> group);
-  [[nodiscard]] bool wait_to_retry(std::int64_t delay_ms);
+  void checkpoint(bool idle);
 
   Writer& writer_;
   const Clock& clock_;
@@ -59,7 +62,8 @@ class CommitThread {
   std::unique_ptr<Group> uncommitted_;
   bool working_ = false;
   bool closing_ = false;
-  bool give_up_ = false;
+
+  bool checkpoint_failing_ = false;  // the thread's own
 
   std::thread thread_;
 };

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "daemon/base/bytes.h"
+#include <map>
+#include <optional>
+
 #include "daemon/base/log.h"
 #include "daemon/store/schema.h"
 
@@ -12,12 +14,11 @@ namespace {
 const log::Component kLog{"store"};
 
 constexpr std::size_t kQueue = 1024;
+constexpr int kDamaged = 2;  // reads in a row that fail as corrupt
 
 // Adds the records of a segment from `from` on. False when the bytes are damaged: nothing is added.
-bool add_segment(Chunk& chunk, Seq first, std::uint64_t count, std::uint64_t crc,
-                 std::string_view data, Seq from) {
-  if (crc != crc32c(data)) return false;
-  chunk.segments.emplace_back(data);
+bool add_segment(Chunk& chunk, Seq first, std::uint64_t count, std::string records, Seq from) {
+  chunk.segments.push_back(std::move(records));
   const std::size_t before = chunk.records.size();
   RecordCursor cursor(chunk.segments.back());
   Record record;
@@ -33,12 +34,14 @@ bool add_segment(Chunk& chunk, Seq first, std::uint64_t count, std::uint64_t crc
 
 }  // namespace
 
-Reader::Reader(std::filesystem::path file, std::vector<std::uint64_t> stream_ids, Post post,
-               Counter corrupt)
+Reader::Reader(std::filesystem::path file, std::vector<std::uint64_t> stream_ids,
+               std::vector<Key> keys, Post post, Counter corrupt, std::function<void()> on_damage)
     : file_(std::move(file)),
       post_(std::move(post)),
       queue_(kQueue),
       stream_ids_(std::move(stream_ids)),
+      on_damage_(std::move(on_damage)),
+      codec_(std::move(keys)),
       corrupt_(corrupt),
       thread_([this] { run(); }) {}
 
@@ -78,8 +81,8 @@ void Reader::set_streams(std::vector<std::uint64_t> stream_ids) {
   push(
       [this, stream_ids = std::move(stream_ids)] {
         stream_ids_ = stream_ids;
-        statements_.clear();  // made anew with the next connection
-        database_.reset();
+        corrupt_in_a_row_ = 0;
+        close();  // made anew with the next read
       },
       [] {
         log::error(kLog, "too many reads at once: new streams cannot be read until a restart");
@@ -93,31 +96,41 @@ Result<void> Reader::connect() {
   auto opened = std::make_unique<Database>(std::move(*database));
   std::vector<Statements> statements;
   for (const auto id : stream_ids_) {
-    const std::string columns = "SELECT first_seq, count, crc, data FROM " + segment_table(id);
+    const std::string columns =
+        "SELECT first_seq, count, crc, data, codec FROM " + segment_table(id);
     auto before =
         opened->prepare(columns + " WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1");
     auto after = opened->prepare(columns + " WHERE first_seq > ? ORDER BY first_seq");
     if (!before || !after) return tl::unexpected(opened->error("prepare"));
     statements.push_back({std::move(*before), std::move(*after)});
   }
+  auto offset = opened->prepare(
+      "SELECT wall_offset_ms FROM boot WHERE id = ? AND wall_offset_ms IS NOT NULL");
+  if (!offset) return tl::unexpected(offset.error());
+  boot_offset_ = std::move(*offset);
   database_ = std::move(opened);
   statements_ = std::move(statements);
   return {};
 }
 
 Result<Chunk> Reader::read_now(StreamId stream, Seq from, std::size_t max_bytes) {
-  if (auto connected = connect(); !connected) return tl::unexpected(connected.error());
   // One snapshot for both queries: a merge that is committed between them would hide records.
   auto chunk = [&]() -> Result<Chunk> {
+    if (auto connected = connect(); !connected) return tl::unexpected(connected.error());
     if (auto begun = database_->exec("BEGIN"); !begun) return tl::unexpected(begun.error());
     auto rows = read_rows(stream, from, max_bytes);
+    if (rows) {
+      if (auto corrected = correct_times(*rows); !corrected) {
+        rows = tl::unexpected(corrected.error());
+      }
+    }
     if (auto ended = database_->exec("COMMIT"); !ended) return tl::unexpected(ended.error());
     return rows;
   }();
-  if (!chunk) {  // a fresh connection sees what a broken one may not
-    statements_.clear();
-    database_.reset();
-  }
+  corrupt_in_a_row_ =
+      !chunk && chunk.error().code == ErrorCode::kCorrupt ? corrupt_in_a_row_ + 1 : 0;
+  if (corrupt_in_a_row_ == kDamaged) post_(on_damage_);
+  if (!chunk) close();  // a fresh connection sees what a broken one may not
   return chunk;
 }
 
@@ -136,11 +149,13 @@ Result<Chunk> Reader::read_rows(StreamId stream, Seq from, std::size_t max_bytes
       if (!chunk.records.empty()) return false;  // the gap is the next chunk's
       expected = first;
     }
-    if (!add_segment(chunk, first, count, row.integer(2), row.blob(3), expected)) {
+    auto records = codec_.decode(row.integer(4), row.integer(2), row.blob(3),
+                                 {stream_ids_[stream], first, count});
+    if (!records || !add_segment(chunk, first, count, std::move(*records), expected)) {
       if (!chunk.records.empty()) return false;
       corrupt_.add(count);
-      log::error(kLog, "records {} to {} of a stream are damaged on disk and are skipped", first,
-                 first + count - 1);
+      log::error(kLog, "records {} to {} of a stream cannot be read and are skipped: {}", first,
+                 first + count - 1, records ? "they are damaged" : records.error().message);
       chunk.gap_reason = "corrupt";
       expected = first + count;
       return true;
@@ -165,6 +180,33 @@ Result<Chunk> Reader::read_rows(StreamId stream, Seq from, std::size_t max_bytes
   after.reset();
   if (chunk.records.empty()) chunk.first = expected;
   return chunk;
+}
+
+void Reader::close() {
+  statements_.clear();
+  boot_offset_ = {};
+  database_.reset();
+}
+
+Result<void> Reader::correct_times(Chunk& chunk) {
+  std::map<std::uint32_t, std::optional<std::int64_t>> offsets;
+  for (auto& record : chunk.records) {
+    auto& received = record.received;
+    if (received.quality == ClockQuality::kSynchronised) continue;
+    const auto [known, is_new] = offsets.try_emplace(record.boot);
+    if (is_new) {
+      const auto row = boot_offset_.bind(1, std::uint64_t{record.boot}).step();
+      if (!row) return tl::unexpected(row.error());
+      if (*row) {
+        known->second = static_cast<std::int64_t>(boot_offset_.integer(0));
+        boot_offset_.reset();
+      }
+    }
+    if (!known->second) continue;
+    received.wall_ms = received.mono_ms + *known->second;
+    received.quality = ClockQuality::kSynchronised;
+  }
+  return {};
 }
 
 Result<StateEntries> Reader::get_state_now(const std::string& owner) {

@@ -2,9 +2,12 @@
 // No statement stays open between requests, so that checkpoints are not held up.
 //
 // Thread: read() and get_state() are the loop's; their callbacks run on the loop. Bounded queue.
+// Clock: a record that came before the clock of its boot was synchronised gets the time that it had
+//   by that clock, if the boot's offset has become known.
 // Damage: a segment whose crc is wrong, or that does not decode, is skipped and becomes a gap with
 // the
-//   reason "corrupt"; the rest is served.
+//   reason "corrupt"; the rest is served. Two reads in a row that fail because the database itself
+//   is damaged are told to on_damage, on the loop.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +23,7 @@
 #include "daemon/base/bounded_queue.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/post.h"
+#include "daemon/store/segment_codec.h"
 #include "daemon/store/sqlite.h"
 #include "daemon/store/store.h"
 
@@ -30,8 +34,8 @@ using StateEntries = std::vector<std::pair<std::string, std::string>>;
 class Reader {
  public:
   // stream_ids: of the database, by StreamId.
-  Reader(std::filesystem::path file, std::vector<std::uint64_t> stream_ids, Post post,
-         Counter corrupt);
+  Reader(std::filesystem::path file, std::vector<std::uint64_t> stream_ids, std::vector<Key> keys,
+         Post post, Counter corrupt, std::function<void()> on_damage);
   ~Reader();
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
@@ -48,8 +52,10 @@ class Reader {
   void run();
   void push(Request request, const std::function<void()>& refused);
   Result<void> connect();
+  void close();
   Result<Chunk> read_now(StreamId stream, Seq from, std::size_t max_bytes);
   Result<Chunk> read_rows(StreamId stream, Seq from, std::size_t max_bytes);
+  Result<void> correct_times(Chunk& chunk);
   Result<StateEntries> get_state_now(const std::string& owner);
 
   const std::filesystem::path file_;
@@ -58,6 +64,9 @@ class Reader {
 
   // The reader thread's alone.
   std::vector<std::uint64_t> stream_ids_;
+  const std::function<void()> on_damage_;
+  int corrupt_in_a_row_ = 0;
+  SegmentCodec codec_;
   Counter corrupt_;
   std::unique_ptr<Database> database_;
   struct Statements {
@@ -65,6 +74,7 @@ class Reader {
     Statement after;
   };
   std::vector<Statements> statements_;
+  Statement boot_offset_;
 
   std::thread thread_;
 };

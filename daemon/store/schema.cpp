@@ -4,15 +4,30 @@
 
 #include <algorithm>
 #include <random>
+#include <sstream>
+#include <system_error>
 
 #include "daemon/store/migrations.h"
 
 namespace tg::store {
 namespace {
 
+constexpr int kMaxBoots = 1000;
+
 std::string new_epoch() {
   std::random_device source;
   return fmt::format("{:08x}{:08x}", source(), source());
+}
+
+// True when an earlier opening has noted that the WAL is kept from then on.
+Result<bool> note_kept_wal(Database& database) {
+  const auto found = database.query_integer("SELECT count(*) FROM meta WHERE key = 'wal'");
+  if (!found) return tl::unexpected(found.error());
+  if (*found != 0) return true;
+  if (auto done = database.exec("INSERT INTO meta VALUES('wal', 'kept')"); !done) {
+    return tl::unexpected(done.error());
+  }
+  return false;
 }
 
 Result<std::string> load_epoch(Database& database) {
@@ -28,6 +43,9 @@ Result<std::string> load_epoch(Database& database) {
 }
 
 Result<std::uint32_t> load_boot(Database& database, const std::string& boot_id) {
+  const auto pruned = database.exec(
+      fmt::format("DELETE FROM boot WHERE id < (SELECT max(id) FROM boot) - {}", kMaxBoots));
+  if (!pruned) return tl::unexpected(pruned.error());
   auto insert = database.prepare(
       "INSERT INTO boot(boot_id) SELECT ?1 WHERE NOT EXISTS "
       "(SELECT 1 FROM boot WHERE boot_id = ?1)");
@@ -66,7 +84,8 @@ Result<void> match_readers(Database& database, const StoreOptions& options, Open
       "INSERT INTO reader(stream_id, name, next_seq, detached) VALUES(?, ?, ?, 0) ON "
       "CONFLICT(stream_id, name) DO UPDATE SET "
       "detached = 0");
-  auto select = database.prepare("SELECT next_seq FROM reader WHERE stream_id = ? AND name = ?");
+  auto select =
+      database.prepare("SELECT next_seq, paused FROM reader WHERE stream_id = ? AND name = ?");
   if (!insert || !select) return tl::unexpected(database.error("reader table"));
   if (auto done = database.exec("UPDATE reader SET detached = 1"); !done) return done;
   for (const auto& reader : options.readers) {
@@ -78,12 +97,18 @@ Result<void> match_readers(Database& database, const StoreOptions& options, Open
     }
     const auto& row = opened.streams[static_cast<std::size_t>(at - options.streams.begin())];
     const Seq begin = reader.start == StartAt::kNow ? row.next : row.first;
+    if (reader.discarded) {
+      opened.positions.push_back(row.next);
+      opened.paused.push_back(false);
+      continue;
+    }
     if (auto done = insert->bind(1, row.id).bind(2, reader.name).bind(3, begin).run(); !done) {
       return done;
     }
     const auto found = select->bind(1, row.id).bind(2, reader.name).step();
     if (!found) return tl::unexpected(found.error());
     opened.positions.push_back(select->integer(0));
+    opened.paused.push_back(select->integer(1) != 0);
     select->reset();
   }
   return {};
@@ -114,12 +139,75 @@ Result<void> list_unnamed(Database& database, const StoreOptions& options, Opene
   }
 }
 
+// The key that `codec` of a row names stands in bits 16 to 47 (segment_codec.h).
+Result<bool> is_in_use(Database& database, const std::string& key_id) {
+  auto tables = database.prepare("SELECT id FROM stream");
+  if (!tables) return tl::unexpected(tables.error());
+  for (;;) {
+    const auto row = tables->step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) return false;
+    const auto found =
+        database.query_integer(fmt::format("SELECT 1 FROM {} WHERE codec >> 16 = 0x{} LIMIT 1",
+                                           segment_table(tables->integer(0)), key_id));
+    if (!found) return tl::unexpected(found.error());
+    if (*found != 0) return true;
+  }
+}
+
+std::string key_ids(const std::vector<Key>& keys) {
+  std::string ids;
+  for (const auto& key : keys) ids += fmt::format("{}{:08x}", ids.empty() ? "" : " ", key.id);
+  return ids;
+}
+
+Result<void> check_keys(const std::filesystem::path& file, const std::vector<Key>& keys) {
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) return {};
+  auto database = Database::open(file, Database::Mode::kReadOnly);
+  if (!database) return tl::unexpected(database.error());
+  const auto tables =
+      database->query_integer("SELECT count(*) FROM sqlite_master WHERE name = 'meta'");
+  if (!tables) return tl::unexpected(tables.error());
+  if (*tables == 0) return {};
+  auto select = database->prepare("SELECT value FROM meta WHERE key = 'keys'");
+  if (!select) return tl::unexpected(select.error());
+  const auto row = select->step();
+  if (!row) return tl::unexpected(row.error());
+  std::istringstream listed(*row ? std::string(select->text(0)) : std::string());
+  const std::string given = key_ids(keys);
+  for (std::string id; listed >> id;) {
+    if (given.find(id) != std::string::npos) continue;
+    const auto used = is_in_use(*database, id);
+    if (!used) return tl::unexpected(used.error());
+    if (!*used) continue;
+    return fail(ErrorCode::kInvalid,
+                keys.empty()
+                    ? fmt::format("records are encrypted with the key {}, and store.encryption.key "
+                                  "is not set. Nothing was changed",
+                                  id)
+                    : fmt::format("records are encrypted with the key {}; store.encryption.key "
+                                  "has {}. Add the old key as a line below the new one. Nothing "
+                                  "was changed",
+                                  id, given));
+  }
+  return {};
+}
+
 Result<Opened> prepare_in_transaction(Database& database, const StoreOptions& options,
-                                      const std::string& boot_id) {
+                                      const std::vector<Key>& keys, const std::string& boot_id) {
   Opened opened;
+  auto listed = database.exec(fmt::format(
+      "INSERT INTO meta VALUES('keys', '{0}') ON CONFLICT(key) DO UPDATE SET value = '{0}' "
+      "WHERE value <> '{0}'",
+      key_ids(keys)));
+  if (!listed) return tl::unexpected(listed.error());
   auto epoch = load_epoch(database);
   if (!epoch) return tl::unexpected(epoch.error());
   opened.epoch = std::move(*epoch);
+  const auto kept_wal = note_kept_wal(database);
+  if (!kept_wal) return tl::unexpected(kept_wal.error());
+  opened.kept_wal = *kept_wal;
   const auto boot = load_boot(database, boot_id);
   if (!boot) return tl::unexpected(boot.error());
   opened.boot = *boot;
@@ -141,6 +229,14 @@ Result<Opened> prepare_in_transaction(Database& database, const StoreOptions& op
 
 std::string segment_table(std::uint64_t stream_id) { return fmt::format("segment_{}", stream_id); }
 
+Result<std::string> renew_epoch(Database& database) {
+  auto update = database.prepare("UPDATE meta SET value = ? WHERE key = 'epoch'");
+  if (!update) return tl::unexpected(update.error());
+  std::string fresh = new_epoch();
+  if (auto done = update->bind(1, fresh).run(); !done) return tl::unexpected(done.error());
+  return fresh;
+}
+
 Result<StreamRow> load_stream(Database& database, std::uint64_t id) {
   auto select = database.prepare("SELECT next_seq, bytes, evicted_reason FROM stream WHERE id = ?");
   if (!select) return tl::unexpected(select.error());
@@ -154,8 +250,9 @@ Result<StreamRow> load_stream(Database& database, std::uint64_t id) {
   return stream;
 }
 
-Result<Database> open_writer(const std::filesystem::path& file) {
+Result<Database> open_writer(const std::filesystem::path& file, const std::vector<Key>& keys) {
   if (auto checked = check_version(file); !checked) return tl::unexpected(checked.error());
+  if (auto checked = check_keys(file, keys); !checked) return tl::unexpected(checked.error());
   auto database = Database::open(file, Database::Mode::kReadWrite);
   if (!database) return database;
   // secure_delete is on in Debian's SQLite and writes ten times the bytes on a drain. Checkpoints
@@ -172,10 +269,10 @@ Result<Database> open_writer(const std::filesystem::path& file) {
 }
 
 Result<Opened> prepare_schema(Database& database, const StoreOptions& options,
-                              const std::string& boot_id) {
+                              const std::vector<Key>& keys, const std::string& boot_id) {
   if (auto done = migrate(database); !done) return tl::unexpected(done.error());
   if (auto begun = database.exec("BEGIN IMMEDIATE"); !begun) return tl::unexpected(begun.error());
-  auto opened = prepare_in_transaction(database, options, boot_id);
+  auto opened = prepare_in_transaction(database, options, keys, boot_id);
   const auto ended = database.exec(opened ? "COMMIT" : "ROLLBACK");
   if (opened && !ended) return tl::unexpected(ended.error());
   return opened;

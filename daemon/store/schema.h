@@ -10,8 +10,9 @@
 //                       last_mono_ms, bytes, codec, crc, data)
 //   broker_…                          broker_tables.h
 //
-// A table per stream: appends go to the right-most leaf, no secondary index is needed. `data` is
-// records (record.h), codec 0 = plain; crc = crc32c(data); bytes = length(data).
+// A table per stream: appends go to the right-most leaf, no secondary index is needed. codec, crc
+// and data as segment_codec.h has them; bytes = length(data). meta may also have `keys`: ids of the
+// keys that segments are encrypted with, the one in use first; and `wal` = kept.
 //
 // Thread: the store thread, and the loop before that thread runs.
 #pragma once
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "daemon/base/result.h"
+#include "daemon/store/keys.h"
 #include "daemon/store/sqlite.h"
 #include "daemon/store/store.h"
 
@@ -40,16 +42,22 @@ struct Opened {
   std::uint32_t boot = 0;              // index of this boot
   std::vector<StreamRow> streams;      // in order of StoreOptions::streams
   std::vector<Seq> positions;          // in order of StoreOptions::readers
+  std::vector<bool> paused;            // as these
   std::vector<ReaderStatus> detached;  // readers that the options do not name
+  bool kept_wal = false;               // the WAL has outlived each closing before
   std::vector<std::string> orphans;    // streams that the options do not name and that hold records
 };
 
-// The connection of the store thread, with its pragmas.
-Result<Database> open_writer(const std::filesystem::path& file);
+// The connection of the store thread, with its pragmas. Refuses, without a change to the files, a
+// newer schema (migrations.h), and keys that cannot decrypt what is stored.
+Result<Database> open_writer(const std::filesystem::path& file, const std::vector<Key>& keys);
 
 // Migrates, makes what is missing, matches streams and readers by name.
 Result<Opened> prepare_schema(Database& database, const StoreOptions& options,
-                              const std::string& boot_id);
+                              const std::vector<Key>& keys, const std::string& boot_id);
+
+// Another name for what comes from now on: what was there before may have used its numbers.
+Result<std::string> renew_epoch(Database& database);
 
 Result<StreamRow> load_stream(Database& database, std::uint64_t id);
 

@@ -10,7 +10,8 @@ namespace tg::store {
 namespace {
 
 constexpr std::uint32_t kLastTier = 9;
-constexpr std::int64_t kPlausibleWallMs = 1'577'836'800'000;  // 2020: no gateway is older
+constexpr std::int64_t kPlausibleWallMs = 1'577'836'800'000;       // 2020: no gateway is older
+constexpr std::int64_t kPlausibleAgeMs = 10LL * 365 * 86'400'000;  // more is a clock that jumped
 
 std::uint32_t tier_of(std::size_t bytes, std::uint32_t tier) {
   return bytes >= kSegmentBytes / 2 ? kLastTier : std::min(tier, kLastTier);
@@ -18,8 +19,9 @@ std::uint32_t tier_of(std::size_t bytes, std::uint32_t tier) {
 
 }  // namespace
 
-Result<Segments> Segments::load(Database& database, StreamRow row, std::uint32_t boot) {
-  Segments segments(database, std::move(row), boot);
+Result<Segments> Segments::load(Database& database, StreamRow row, std::uint32_t boot,
+                                SegmentCodec& codec, bool compress) {
+  Segments segments(database, std::move(row), boot, codec, compress);
   if (auto done = segments.prepare(); !done) return tl::unexpected(done.error());
   if (auto done = segments.load_tail(); !done) return tl::unexpected(done.error());
   if (auto done = segments.refresh_front(); !done) return tl::unexpected(done.error());
@@ -39,7 +41,7 @@ Result<void> Segments::prepare() {
     std::string sql;
   };
   const Pair statements[] = {
-      {insert_, fmt::format("INSERT OR REPLACE INTO {} VALUES(?,?,?,?,?,?,?,?,0,?,?)", table)},
+      {insert_, fmt::format("INSERT OR REPLACE INTO {} VALUES(?,?,?,?,?,?,?,?,?,?,?)", table)},
       {delete_below_, fmt::format("DELETE FROM {} WHERE first_seq < ?", table)},
       {delete_range_, fmt::format("DELETE FROM {} WHERE first_seq > ? AND first_seq < ?", table)},
       {select_front_,
@@ -47,7 +49,7 @@ Result<void> Segments::prepare() {
                    "first_wall_ms FROM {} ORDER BY first_seq LIMIT {}",
                    table, kMaxDrop)},
       {select_blob_, fmt::format("SELECT crc, data, first_wall_ms, last_wall_ms, last_boot, "
-                                 "last_mono_ms FROM {} WHERE first_seq = ?",
+                                 "last_mono_ms, codec, count, bytes FROM {} WHERE first_seq = ?",
                                  table)},
       {update_, "UPDATE stream SET next_seq = ?, bytes = ?, evicted_reason = ? WHERE id = ?"}};
   for (const auto& statement : statements) {
@@ -79,23 +81,20 @@ Result<void> Segments::load_tail() {
 Result<void> Segments::append(const SegmentDraft& draft) {
   if (draft.first < row_.next) return {};
   const std::uint32_t tier = tier_of(draft.records.size(), 0);
-  insert_.bind(1, draft.first)
-      .bind(2, std::uint64_t{draft.count})
-      .bind(3, std::uint64_t{tier})
+  insert_.bind(3, std::uint64_t{tier})
       .bind(4, static_cast<std::uint64_t>(draft.first_wall_ms))
       .bind(5, static_cast<std::uint64_t>(draft.last_wall_ms))
       .bind(6, std::uint64_t{boot_})
-      .bind(7, static_cast<std::uint64_t>(draft.last_mono_ms))
-      .bind(8, std::uint64_t{draft.records.size()})
-      .bind(9, std::uint64_t{crc32c(draft.records)})
-      .bind_blob(10, draft.records);
-  if (auto done = insert_.run(); !done) return done;
+      .bind(7, static_cast<std::uint64_t>(draft.last_mono_ms));
+  const auto stored = insert(draft.first, draft.count, draft.records);
+  if (!stored) return tl::unexpected(stored.error());
   row_.next = draft.first + draft.count;
-  row_.bytes += draft.records.size() + kSegmentOverhead;
+  row_.bytes += *stored + kSegmentOverhead;
   changed_ = true;
   if (front_end_ == 0) {
     row_.first = draft.first;
     front_end_ = row_.next;
+    front_ = {draft.first, row_.next, *stored, draft.last_wall_ms, boot_, draft.last_mono_ms};
     oldest_wall_ms_ = draft.first_wall_ms;
   }
   if (tier >= kLastTier) {
@@ -104,6 +103,28 @@ Result<void> Segments::append(const SegmentDraft& draft) {
     tail_.push_back({draft.first, draft.count, draft.records.size(), tier});
   }
   return {};
+}
+
+Result<std::size_t> Segments::insert(Seq first, std::uint64_t count, std::string_view records) {
+  const auto encoded = codec_->encode(records, compress_, {row_.id, first, count});
+  if (!encoded) return tl::unexpected(encoded.error());
+  insert_.bind(1, first)
+      .bind(2, count)
+      .bind(8, std::uint64_t{encoded->data.size()})
+      .bind(9, encoded->codec)
+      .bind(10, std::uint64_t{encoded->crc})
+      .bind_blob(11, encoded->data);
+  if (auto done = insert_.run(); !done) return tl::unexpected(done.error());
+  return encoded->data.size();
+}
+
+void Segments::skip(const SegmentDraft& draft, const char* reason) {
+  if (draft.first < row_.next) return;
+  row_.next = draft.first + draft.count;
+  if (front_end_ == 0) row_.first = row_.next;
+  row_.evicted_reason = reason;
+  tail_.clear();  // what follows is not adjacent
+  changed_ = true;
 }
 
 Result<void> Segments::merge_tail() {
@@ -125,18 +146,20 @@ Result<void> Segments::merge_tail() {
   return {};
 }
 
-// The bytes of tail_[begin..], joined; an empty string when one of them is damaged.
+// The records of tail_[begin..], joined; an empty string when one of them is damaged.
 Result<std::string> Segments::read_tail(std::size_t begin) {
   std::string joined;
   for (std::size_t i = begin; i < tail_.size(); ++i) {
     const auto row = select_blob_.bind(1, tail_[i].first).step();
     if (!row) return tl::unexpected(row.error());
     if (!*row) return std::string();
-    const std::string_view data = select_blob_.blob(1);
-    const bool sound = select_blob_.integer(0) == crc32c(data);
-    if (sound) joined.append(data);
+    const auto records =
+        codec_->decode(select_blob_.integer(6), select_blob_.integer(0), select_blob_.blob(1),
+                       {row_.id, tail_[i].first, select_blob_.integer(7)});
+    if (records) joined.append(*records);
+    merged_bytes_ += select_blob_.integer(8);
     select_blob_.reset();
-    if (!sound) return std::string();
+    if (!records) return std::string();
   }
   return joined;
 }
@@ -144,10 +167,12 @@ Result<std::string> Segments::read_tail(std::size_t begin) {
 Result<void> Segments::merge_last(std::size_t count) {
   const std::size_t begin = tail_.size() - count;
   const TailSegment head = tail_[begin];
+  merged_bytes_ = 0;
   const auto joined = read_tail(begin);
   if (!joined) return tl::unexpected(joined.error());
-  if (joined->empty()) {
-    tail_.clear();  // damaged: left for the reader to report
+  // Damaged: left for the reader to report. Or larger, once decompressed, than was thought.
+  if (joined->empty() || joined->size() > kSegmentBytes) {
+    tail_.clear();
     return {};
   }
   auto row = select_blob_.bind(1, head.first).step();
@@ -165,20 +190,25 @@ Result<void> Segments::merge_last(std::size_t count) {
   const std::uint32_t tier = tier_of(joined->size(), head.tier + 1);
   const Seq end = head.first + records;
   if (auto done = delete_range_.bind(1, head.first).bind(2, end).run(); !done) return done;
-  insert_.bind(1, head.first)
-      .bind(2, std::uint64_t{records})
-      .bind(3, std::uint64_t{tier})
+  insert_.bind(3, std::uint64_t{tier})
       .bind(4, first_wall)
       .bind(5, last_wall)
       .bind(6, last_boot)
-      .bind(7, last_mono)
-      .bind(8, std::uint64_t{joined->size()})
-      .bind(9, std::uint64_t{crc32c(*joined)})
-      .bind_blob(10, *joined);
-  if (auto done = insert_.run(); !done) return done;
-  row_.bytes -= std::min<std::uint64_t>(row_.bytes, (count - 1) * kSegmentOverhead);
+      .bind(7, last_mono);
+  const auto stored = insert(head.first, records, *joined);
+  if (!stored) return tl::unexpected(stored.error());
+  row_.bytes -= std::min<std::uint64_t>(row_.bytes, merged_bytes_ + count * kSegmentOverhead);
+  row_.bytes += *stored + kSegmentOverhead;
   changed_ = true;
-  if (row_.first == head.first) front_end_ = end;
+  if (row_.first == head.first) {
+    front_end_ = end;
+    front_ = {head.first,
+              end,
+              *stored,
+              static_cast<std::int64_t>(last_wall),
+              static_cast<std::uint32_t>(last_boot),
+              static_cast<std::int64_t>(last_mono)};
+  }
   tail_.resize(begin);
   if (tier >= kLastTier) {
     tail_.clear();
@@ -219,6 +249,12 @@ Result<void> Segments::refresh_front() {
   if (*row) {
     row_.first = select_front_.integer(0);
     front_end_ = row_.first + select_front_.integer(1);
+    front_ = {row_.first,
+              front_end_,
+              select_front_.integer(2),
+              static_cast<std::int64_t>(select_front_.integer(3)),
+              static_cast<std::uint32_t>(select_front_.integer(4)),
+              static_cast<std::int64_t>(select_front_.integer(5))};
     oldest_wall_ms_ = static_cast<std::int64_t>(select_front_.integer(6));
     select_front_.reset();
   } else {
@@ -256,19 +292,25 @@ Result<std::uint64_t> Segments::evict_bytes(std::uint64_t need, const char* reas
   return row_.first - before;
 }
 
-Result<std::uint64_t> Segments::evict_age(std::int64_t max_age_ms, const Timestamp& now) {
+std::int64_t Segments::age_of(const Front& segment, const Timestamp& now,
+                              const BootOffsets& offsets) const {
+  if (segment.last_boot == boot_) return now.mono_ms - segment.last_mono_ms;
+  const auto known = offsets.find(segment.last_boot);
+  const std::int64_t wall =
+      known != offsets.end() ? segment.last_mono_ms + known->second : segment.last_wall_ms;
+  const std::int64_t age = now.wall_ms - wall;
+  return wall < kPlausibleWallMs || age > kPlausibleAgeMs ? 0 : age;
+}
+
+Result<std::uint64_t> Segments::evict_age(std::int64_t max_age_ms, const Timestamp& now,
+                                          const BootOffsets& offsets) {
   if (front_end_ == 0 || now.quality != ClockQuality::kSynchronised) return 0;
-  if (oldest_wall_ms_ > now.wall_ms - max_age_ms) return 0;  // the common case, without a query
+  if (age_of(front_, now, offsets) <= max_age_ms) return 0;  // the common case, without a query
   auto front = read_front();
   if (!front) return tl::unexpected(front.error());
   std::size_t count = 0;
   for (const auto& segment : *front) {
-    // Within this boot the monotonic clock is right whatever happened to the wall clock.
-    const bool plausible = segment.last_wall_ms >= kPlausibleWallMs;
-    const std::int64_t age = segment.last_boot == boot_ ? now.mono_ms - segment.last_mono_ms
-                             : plausible                ? now.wall_ms - segment.last_wall_ms
-                                                        : 0;
-    if (age <= max_age_ms) break;
+    if (age_of(segment, now, offsets) <= max_age_ms) break;
     ++count;
   }
   front->resize(count);

@@ -12,23 +12,32 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "daemon/base/result.h"
 #include "daemon/store/group.h"
 #include "daemon/store/schema.h"
+#include "daemon/store/segment_codec.h"
 #include "daemon/store/sqlite.h"
 
 namespace tg::store {
 
+// wall - mono of a boot, by its index, once its clock was synchronised.
+using BootOffsets = std::map<std::uint32_t, std::int64_t>;
+
 class Segments {
  public:
-  static Result<Segments> load(Database& database, StreamRow row, std::uint32_t boot);
+  // The codec outlives the segments.
+  static Result<Segments> load(Database& database, StreamRow row, std::uint32_t boot,
+                               SegmentCodec& codec, bool compress);
 
   // Drafts that lie before next() are there already (a commit that succeeded but was reported as
   // failed) and are skipped.
   Result<void> append(const SegmentDraft& draft);
+  // Gives a draft's sequence numbers up: there is no room for its records.
+  void skip(const SegmentDraft& draft, const char* reason);
   // Merges what the last append made mergeable.
   Result<void> merge_tail();
 
@@ -38,8 +47,10 @@ class Segments {
   // Deletes whole segments from the front until at least `need` bytes are gone, at most 64.
   Result<std::uint64_t> evict_bytes(std::uint64_t need, const char* reason);
   // Deletes segments whose last record is older than max_age_ms, at most 64; nothing while the
-  // clock is not to be trusted.
-  Result<std::uint64_t> evict_age(std::int64_t max_age_ms, const Timestamp& now);
+  // clock is not synchronised. Within this boot the monotonic clock says how old a record is;
+  // across boots the wall clock, if what it says is plausible.
+  Result<std::uint64_t> evict_age(std::int64_t max_age_ms, const Timestamp& now,
+                                  const BootOffsets& offsets);
 
   // Writes the summary when it has changed.
   Result<void> save();
@@ -60,7 +71,7 @@ class Segments {
   struct TailSegment {
     Seq first;
     std::uint32_t count;
-    std::size_t bytes;
+    std::size_t bytes;  // of its records; what is compressed counts less after loading
     std::uint32_t tier;
   };
   struct Front {  // of one segment at the front
@@ -72,9 +83,16 @@ class Segments {
     std::int64_t last_mono_ms;
   };
 
-  Segments(Database& database, StreamRow row, std::uint32_t boot)
-      : database_(&database), row_(std::move(row)), boot_(boot) {}
+  Segments(Database& database, StreamRow row, std::uint32_t boot, SegmentCodec& codec,
+           bool compress)
+      : database_(&database),
+        codec_(&codec),
+        row_(std::move(row)),
+        boot_(boot),
+        compress_(compress) {}
 
+  [[nodiscard]] std::int64_t age_of(const Front& segment, const Timestamp& now,
+                                    const BootOffsets& offsets) const;
   Result<void> prepare();
   Result<void> load_tail();
   Result<std::vector<Front>> read_front();
@@ -82,14 +100,20 @@ class Segments {
   Result<void> refresh_front();
   Result<void> merge_last(std::size_t count);
   Result<std::string> read_tail(std::size_t begin);
+  // Encodes the records, binds them to insert_ and runs it; their size on disk.
+  Result<std::size_t> insert(Seq first, std::uint64_t count, std::string_view records);
 
   Database* database_;
+  SegmentCodec* codec_;
   StreamRow row_;
   std::uint32_t boot_;
+  bool compress_;
   bool changed_ = false;
   Seq front_end_ = 0;  // end of the first segment; 0 = empty
+  Front front_{};      // the first segment, when there is one
   std::int64_t oldest_wall_ms_ = 0;
-  std::vector<TailSegment> tail_;  // adjacent, oldest first, all below the last tier
+  std::uint64_t merged_bytes_ = 0;  // on disk, of what read_tail() has joined
+  std::vector<TailSegment> tail_;   // adjacent, oldest first, all below the last tier
 
   Statement insert_;
   Statement delete_below_;

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <array>
+#include <fstream>
+#include <system_error>
 #include <utility>
 
 namespace tg::store {
@@ -112,6 +115,12 @@ Result<Database> Database::open(const std::filesystem::path& file, Mode mode) {
   }
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_busy_timeout(handle, 5000);
+  if (mode == Mode::kReadWrite) {
+    int chunk = static_cast<int>(kChunk);
+    int persist = 1;
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+  }
   if (mode == Mode::kReadOnly) sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, 0);
   sqlite3_wal_hook(handle, note_wal_pages, database.wal_pages_.get());
   return database;
@@ -140,6 +149,46 @@ Result<std::uint64_t> Database::query_integer(const std::string& sql) {
   const auto row = statement->step();
   if (!row) return tl::unexpected(row.error());
   return *row ? statement->integer(0) : 0;
+}
+
+Result<void> Database::allocate(std::uint64_t bytes) {
+  auto size = static_cast<sqlite3_int64>(bytes);
+  const int rc = sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_SIZE_HINT, &size);
+  if (rc == SQLITE_OK) return {};
+  // SQLite does not say why: a file that cannot grow for another reason fails in other calls too.
+  return fail(ErrorCode::kFull, "no space left on the disk");
+}
+
+Result<void> Database::allocate_wal(std::uint64_t bytes) {
+  sqlite3_file* wal = nullptr;
+  sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+  if (wal == nullptr || wal->pMethods == nullptr) {
+    return fail(ErrorCode::kFailed, "the WAL is not open");
+  }
+  int chunk = static_cast<int>(kChunk);
+  auto size = static_cast<sqlite3_int64>(bytes);
+  wal->pMethods->xFileControl(wal, SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+  if (wal->pMethods->xFileControl(wal, SQLITE_FCNTL_SIZE_HINT, &size) == SQLITE_OK) return {};
+  return fail(ErrorCode::kFull, "no space left on the disk");
+}
+
+Result<void> Database::copy_head(const std::filesystem::path& to) {
+  // Through SQLite's own descriptor: closing another one of the same file would drop its locks.
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  std::array<char, 4096> page{};
+  if (file == nullptr || file->pMethods == nullptr ||
+      file->pMethods->xRead(file, page.data(), static_cast<int>(page.size()), 0) != SQLITE_OK) {
+    return fail(ErrorCode::kIo, "the first page cannot be read");
+  }
+  const auto fresh = to.string() + ".new";
+  std::error_code error;
+  std::ofstream output(fresh, std::ios::binary | std::ios::trunc);
+  output.write(page.data(), static_cast<std::streamsize>(page.size()));
+  output.close();
+  if (output) std::filesystem::rename(fresh, to, error);
+  if (!output || error) return fail(ErrorCode::kIo, fmt::format("cannot write {}", to.string()));
+  return {};
 }
 
 Result<void> Database::checkpoint() {

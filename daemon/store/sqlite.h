@@ -58,6 +58,16 @@ class Database {
   // First column of the first row as a number; 0 when there is no row.
   Result<std::uint64_t> query_integer(const std::string& sql);
 
+  // Gives the file blocks up to that size ahead of its pages, in steps of kChunk; kFull when the
+  // disk has none. A checkpoint takes back what lies a step beyond the last page.
+  static constexpr std::uint64_t kChunk = 1 << 20;
+  Result<void> allocate(std::uint64_t bytes);
+  // The same for the WAL, once it is open. It is kept when the connection is closed.
+  Result<void> allocate_wal(std::uint64_t bytes);
+
+  // Writes the first page, as it lies in the file, into another file (quarantine.h).
+  Result<void> copy_head(const std::filesystem::path& to);
+
   // Copies what it can of the WAL into the database. The WAL's size in pages after the last commit.
   Result<void> checkpoint();
   [[nodiscard]] int wal_pages() const { return *wal_pages_; }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <system_error>
 #include <utility>
 
@@ -13,7 +12,10 @@
 #include "daemon/store/commit_thread.h"
 #include "daemon/store/gather.h"
 #include "daemon/store/group.h"
+#include "daemon/store/quarantine.h"
 #include "daemon/store/reader.h"
+#include "daemon/store/report.h"
+#include "daemon/store/restore.h"
 #include "daemon/store/schema.h"
 #include "daemon/store/writer.h"
 
@@ -31,6 +33,10 @@ constexpr std::int64_t kMaxIntervalMs = 1000;    // where stretching ends
 constexpr std::int64_t kMaintenanceMs = 60'000;
 constexpr std::int64_t kStalledUs = 10'000'000;
 constexpr std::int64_t kCloseMs = 10'000;
+constexpr std::int64_t kFirstRetryMs = 100;
+constexpr std::int64_t kLastRetryMs = 5000;
+constexpr std::int64_t kToleratedMs = 2000;     // of failing commits, before publishes are refused
+constexpr std::uint64_t kPageEnds = 128 << 10;  // what a group takes beside its bytes, at most
 constexpr std::int64_t kNever = INT64_MAX;
 
 }  // namespace
@@ -44,15 +50,7 @@ class Store::State {
         post_(std::move(post)),
         metrics_(metrics),
         alive_(std::make_shared<bool>(true)),
-        commits_(metrics.counter("tidegate_store_commits_total", "Transactions committed")),
-        commit_us_(
-            metrics.counter("tidegate_store_commit_microseconds_total", "Time spent in commits")),
-        corrupt_(metrics.counter("tidegate_store_corrupt_records_total",
-                                 "Records skipped because their segment is damaged")),
-        pending_gauge_(
-            metrics.gauge("tidegate_store_pending_bytes", "Bytes accepted and not yet committed")) {
-    for (const auto& stream : options_.streams) count_stream(stream.name);
-  }
+        report_(metrics, options_) {}
 
   ~State() {
     *alive_ = false;
@@ -60,32 +58,41 @@ class Store::State {
     timers_.cancel(maintenance_timer_);
     if (!thread_) return;
     if (!committing_ && !open_->is_empty()) hand_over();
-    const auto lost = thread_->close(kCloseMs);
-    if (lost) {
+    // What came while the last group was being committed, and that group if it failed.
+    auto rest = thread_->close(kCloseMs);
+    if (rest != nullptr) {
+      rest->absorb(std::move(*open_));
+    } else {
+      rest = std::move(open_);
+    }
+    if (rest->is_empty()) return;
+    rest->now = clock_.now();
+    if (const auto done = writer_->commit(*rest); !done) {
       log::error(kLog,
-                 "{} acknowledgements are still owed: the last commit did not succeed; "
-                 "their senders will send again",
-                 lost->tokens.size());
-    } else if (!open_->is_empty()) {  // what came while the last group was being committed
-      open_->now = clock_.now();
-      if (const auto done = writer_->commit(*open_); !done) {
-        log::error(kLog, "the last commit failed: {}", done.error().message);
-      }
+                 "the last commit failed: {}; {} acknowledgements are still owed, their senders "
+                 "will send again",
+                 done.error().message, rest->tokens.size());
     }
   }
 
   Result<void> open();
   void reconfigure(StoreOptions next, Task done);
   void adopt(const StoreOptions& options, const Opened& opened);
-  void count_stream(const std::string& name);
 
   Admission admit(std::span<const StreamId> streams, std::size_t record_bytes);
-  Seq append(StreamId stream, Record record);
+  // A salvaged record comes from a boot that is not known any more; its age begins anew.
+  Seq append(StreamId stream, Record record, bool is_salvaged = false);
   void await(Token token);
   void touch(std::int64_t interval_ms);
   void arm();
   void hand_over();
   void committed(Committed result);
+  void failed(const Error& error);
+  void replaced(const std::filesystem::path& set, const Opened& opened);
+  void begin_restore(const std::filesystem::path& set, StateEntries state);
+  [[nodiscard]] Restore::Target restore_target();
+  [[nodiscard]] bool may_be_lost(std::span<const StreamId> streams) const;
+  [[nodiscard]] bool is_full(StreamId stream, std::size_t record_bytes);
   void set_health(Health health, std::string_view reason);
   [[nodiscard]] std::unique_ptr<Group> new_group() const;
   [[nodiscard]] std::int64_t interval_of(std::int64_t configured_ms) const;
@@ -120,10 +127,13 @@ class Store::State {
   std::vector<std::uint64_t> committing_stream_bytes_;
   std::vector<Committed::Stream> committed_;  // by StreamId: what the database holds
   std::vector<Seq> next_;                     // by StreamId: the next to be appended
-  std::vector<std::uint64_t> evicted_count_;
-  std::vector<bool> evicting_;                // logged once per episode
+  std::vector<bool> paused_;                  // by ReaderId
   std::int64_t last_start_ms_ = -kNever / 2;  // of a commit
   std::int64_t due_ms_ = kNever;
+  std::int64_t retry_ms_ = -kNever / 2;  // no commit before, after one that failed
+  std::int64_t retry_delay_ms_ = 0;
+  std::int64_t failing_since_ms_ = 0;
+  SpaceStatus space_;
   TimerId due_timer_ = 0;
   Gather gather_;
   TimerId maintenance_timer_ = 0;
@@ -132,13 +142,11 @@ class Store::State {
   Health health_ = Health::kOk;
   std::string failing_reason_;
 
-  Counter commits_;
-  Counter commit_us_;
-  Counter corrupt_;
-  Gauge pending_gauge_;
-  std::vector<Counter> records_;
-  std::map<std::pair<std::string, std::string>, Counter> evicted_;
+  Report report_;
 
+  std::vector<Key> keys_;
+  std::unique_ptr<Restore> restore_;
+  bool restore_waits_ = false;      // for what an earlier run has noted
   std::unique_ptr<Writer> writer_;  // the store thread's once thread_ runs
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<CommitThread> thread_;
@@ -152,7 +160,14 @@ Result<void> Store::State::open() {
                                             options_.directory.string(), error.message()));
   }
   const auto file = this->file();
-  writer_ = std::make_unique<Writer>(file, options_, boot_id());
+  if (options_.encrypt) {
+    auto parsed = parse_keys(options_.keys);
+    if (!parsed) {
+      return fail(parsed.error().code, "store.encryption.key: " + parsed.error().message);
+    }
+    keys_ = std::move(*parsed);
+  }
+  writer_ = std::make_unique<Writer>(file, options_, keys_, clock_);
   const auto opened = writer_->open();
   if (!opened) {
     return fail(opened.error().code,
@@ -170,9 +185,9 @@ Result<void> Store::State::open() {
   for (const auto& name : opened->orphans) {
     log::warning(kLog, "stream {} holds records and is not in the configuration", name);
   }
-  committed_ = writer_->summary().streams;
-  evicted_count_.resize(committed_.size());
-  evicting_.resize(committed_.size());
+  const auto before = writer_->summary();
+  committed_ = before.streams;
+  space_ = before.space;
   committing_stream_bytes_.resize(committed_.size());
   std::vector<std::uint64_t> ids;
   for (const auto& row : opened->streams) {
@@ -181,25 +196,75 @@ Result<void> Store::State::open() {
   }
   open_ = new_group();
   open_->positions = opened->positions;
-  reader_ = std::make_unique<Reader>(file, std::move(ids), guarded_post(), corrupt_);
+  paused_ = opened->paused;
+  reader_ = std::make_unique<Reader>(file, std::move(ids), keys_, guarded_post(), report_.corrupt(),
+                                     [this] {
+                                       open_->damaged_epoch = epoch_;
+                                       touch(0);
+                                     });
   thread_ = std::make_unique<CommitThread>(
       *writer_, clock_, guarded_post(),
       CommitThread::Events{[this](Committed result) { committed(std::move(result)); },
-                           [this](const std::string& reason) {
-                             set_health(reason.empty() ? Health::kOk : Health::kFailing, reason);
-                           }});
+                           [this](const Error& cause) { failed(cause); },
+                           [this](const std::string& cause) { report_.checkpointed(cause); }});
+  restore_ = std::make_unique<Restore>(restore_target(), timers_, metrics_);
+  const auto set = unsalvaged_set(options_.directory);
+  if (!writer_->take_quarantined().empty()) report_.quarantined();
+  if (set) {
+    restore_waits_ = true;
+    reader_->get_state(Restore::kOwner, [this, set = *set](Result<StateEntries> state) {
+      begin_restore(set, state ? std::move(*state) : StateEntries());
+    });
+  }
   maintain();
   return {};
 }
 
-void Store::State::count_stream(const std::string& name) {
-  records_.push_back(
-      metrics_.counter("tidegate_store_records_total", "Records appended", {{"stream", name}}));
-  for (const char* reason : {"max_size", "max_age"}) {
-    evicted_[{name, reason}] =
-        metrics_.counter("tidegate_store_evicted_total", "Records evicted by a limit",
-                         {{"stream", name}, {"reason", reason}});
-  }
+Restore::Target Store::State::restore_target() {
+  Restore::Target target;
+  target.find_stream = [this](const std::string& name) -> std::optional<StreamId> {
+    for (std::size_t i = 0; i < options_.streams.size(); ++i) {
+      if (options_.streams[i].name == name) return static_cast<StreamId>(i);
+    }
+    return std::nullopt;
+  };
+  target.admit = [this](StreamId stream, std::size_t bytes) {
+    // What is salvaged must not drive out what is new.
+    const bool crowds = committed_[stream].bytes + bytes > options_.streams[stream].max_size ||
+                        bytes > space_.room_bytes;
+    if (crowds) return Admission::kFull;
+    return admit({&stream, 1}, bytes);
+  };
+  target.append = [this](StreamId stream, const Record& record) {
+    (void)append(stream, record, true);
+  };
+  target.put_state = [this](const std::string& key, const std::string& value) {
+    open_->state.push_back({Restore::kOwner, key, value});
+    touch(kStateIntervalMs);
+  };
+  target.after_commit = [this](Task task) {
+    open_->tasks.push_back(std::move(task));
+    touch(kStateIntervalMs);
+  };
+  return target;
+}
+
+void Store::State::begin_restore(const std::filesystem::path& set, StateEntries state) {
+  log::info(kLog, "what can be read of {} is salvaged", set.string());
+  restore_waits_ = false;
+  restore_->begin(set, state, keys_, guarded_post());
+}
+
+// The store thread has put a damaged database aside and begun a new one.
+void Store::State::replaced(const std::filesystem::path& set, const Opened& opened) {
+  report_.quarantined();
+  epoch_ = opened.epoch;
+  boot_ = opened.boot;
+  detached_ = opened.detached;
+  std::vector<std::uint64_t> ids;
+  for (const auto& row : opened.streams) ids.push_back(row.id);
+  reader_->set_streams(std::move(ids));
+  begin_restore(set, {});
 }
 
 // What is known by its id keeps it: what is new is appended, what has gone stays.
@@ -225,6 +290,7 @@ void Store::State::reconfigure(StoreOptions next, Task done) {
       merged->readers.push_back(std::move(reader));
     } else {
       at->detached = false;
+      at->discarded = false;
     }
   }
   open_->options = std::move(merged);
@@ -241,17 +307,18 @@ void Store::State::adopt(const StoreOptions& options, const Opened& opened) {
     ids.push_back(opened.streams[i].id);
     if (i < next_.size()) continue;
     next_.push_back(opened.streams[i].next);
-    count_stream(options_.streams[i].name);
   }
   committed_.resize(next_.size());
   committing_stream_bytes_.resize(next_.size());
-  evicted_count_.resize(next_.size());
-  evicting_.resize(next_.size());
   open_->segments.resize(next_.size());
   auto& positions = open_->positions;
   for (std::size_t i = positions.size(); i < opened.positions.size(); ++i) {
     positions.push_back(opened.positions[i]);
   }
+  for (std::size_t i = paused_.size(); i < opened.paused.size(); ++i) {
+    paused_.push_back(opened.paused[i]);
+  }
+  report_.add_streams_and_readers(options_);
   reader_->set_streams(std::move(ids));
   log::info(kLog, "{} streams and {} readers after a change of the configuration",
             options_.streams.size(), options_.readers.size());
@@ -265,7 +332,11 @@ std::unique_ptr<Group> Store::State::new_group() const {
 }
 
 Admission Store::State::admit(std::span<const StreamId> streams, std::size_t record_bytes) {
+  const bool failing =
+      health_ == Health::kFailing && clock_.mono_ms() - failing_since_ms_ > kToleratedMs;
+  if (failing && !may_be_lost(streams)) return Admission::kFull;
   if (open_->size() + committing_bytes_ + record_bytes > options_.pending_bytes) {
+    if (health_ != Health::kOk && may_be_lost(streams)) return Admission::kDiscard;
     room_wanted_ = true;
     return health_ == Health::kOk ? Admission::kBusy : Admission::kFull;
   }
@@ -273,19 +344,45 @@ Admission Store::State::admit(std::span<const StreamId> streams, std::size_t rec
   for (const auto stream : streams) {
     const auto& options = options_.streams[stream];
     if (options.when_full == WhenFull::kDropOldest) continue;
-    std::uint64_t bytes = committed_[stream].bytes + committing_stream_bytes_[stream];
-    for (const auto& draft : open_->segments[stream]) bytes += draft.records.size();
-    if (bytes + record_bytes <= options.max_size) continue;
+    if (!is_full(stream, record_bytes)) continue;
     if (options.when_full == WhenFull::kReject) return Admission::kFull;
     discard = true;
   }
   return discard ? Admission::kDiscard : Admission::kYes;
 }
 
-Seq Store::State::append(StreamId stream, Record record) {
-  record.boot = boot_;
+bool Store::State::may_be_lost(std::span<const StreamId> streams) const {
+  return std::all_of(streams.begin(), streams.end(),
+                     [this](StreamId stream) { return options_.streams[stream].may_be_lost; });
+}
+
+// By its own limit, or because the store has no room that it may have.
+bool Store::State::is_full(StreamId stream, std::size_t record_bytes) {
+  const auto& options = options_.streams[stream];
+  std::uint64_t bytes = committed_[stream].bytes + committing_stream_bytes_[stream];
+  for (const auto& draft : open_->segments[stream]) bytes += draft.records.size();
+  if (bytes + record_bytes > options.max_size) return true;
+  std::uint64_t room = space_.room_bytes;
+  for (std::size_t i = 0; i < options_.streams.size(); ++i) {
+    const auto& other = options_.streams[i];
+    const bool gives_way =
+        other.when_full == WhenFull::kDropOldest && other.priority >= options.priority;
+    if (gives_way) room += committed_[i].bytes;
+  }
+  const bool full = open_->size() + committing_bytes_ + record_bytes + kPageEnds > room;
+  report_.full(full, options.name);
+  if (full) {  // looks again from time to time: others may have freed space
+    open_->maintenance = true;
+    touch(kQuietIntervalMs);
+  }
+  return full;
+}
+
+Seq Store::State::append(StreamId stream, Record record, bool is_salvaged) {
+  record.boot = is_salvaged ? 0 : boot_;
   auto& segments = open_->segments[stream];
-  if (segments.empty() || segments.back().records.size() >= kSegmentBytes) {
+  if (segments.empty() || segments.back().closed ||
+      segments.back().records.size() >= kSegmentBytes) {
     SegmentDraft draft;
     draft.first = next_[stream];
     draft.first_wall_ms = record.received.wall_ms;
@@ -297,8 +394,8 @@ Seq Store::State::append(StreamId stream, Record record) {
   open_->bytes += draft.records.size() - before;
   ++draft.count;
   draft.last_wall_ms = record.received.wall_ms;
-  draft.last_mono_ms = record.received.mono_ms;
-  records_[stream].add();
+  draft.last_mono_ms = is_salvaged ? clock_.mono_ms() : record.received.mono_ms;
+  report_.appended(stream);
   touch(open_->size() >= kSegmentBytes ? 0
                                        : interval_of(options_.streams[stream].commit_interval_ms));
   return next_[stream]++;
@@ -314,7 +411,7 @@ std::int64_t Store::State::interval_of(std::int64_t configured_ms) const {
 
 // The open group is due `interval_ms` after the last commit began, or now if that has passed.
 void Store::State::touch(std::int64_t interval_ms) {
-  const std::int64_t due = last_start_ms_ + interval_ms;
+  const std::int64_t due = std::max(last_start_ms_ + interval_ms, retry_ms_);
   if (due >= due_ms_) return;
   due_ms_ = due;
   if (!committing_) arm();
@@ -351,9 +448,11 @@ void Store::State::hand_over() {
 }
 
 void Store::State::committed(Committed result) {
-  if (result.opened != nullptr) adopt(*result.group->options, *result.opened);
-  commits_.add();
-  commit_us_.add(static_cast<std::uint64_t>(std::max<std::int64_t>(result.duration_us, 0)));
+  if (result.group->options != nullptr) adopt(*result.group->options, *result.opened);
+  if (!result.quarantined.empty()) replaced(result.quarantined, *result.opened);
+  retry_delay_ms_ = 0;
+  retry_ms_ = -kNever / 2;
+  if (health_ == Health::kFailing) set_health(Health::kOk, {});
   committing_ = false;
   committing_bytes_ = 0;
   std::fill(committing_stream_bytes_.begin(), committing_stream_bytes_.end(), 0);
@@ -368,16 +467,9 @@ void Store::State::committed(Committed result) {
   for (std::size_t i = 0; i < result.streams.size(); ++i) {
     const auto& stream = result.streams[i];
     if (stream.next != committed_[i].next) advanced.push_back(static_cast<StreamId>(i));
-    if (stream.evicted > 0) {
-      evicted_count_[i] += stream.evicted;
-      evicted_[{options_.streams[i].name, stream.evicted_reason}].add(stream.evicted);
-      if (!evicting_[i]) {
-        log::warning(kLog, "stream {} has reached {}: its oldest records are evicted",
-                     options_.streams[i].name, stream.evicted_reason);
-      }
-    }
-    if (stream.evicted > 0 || stream.next != committed_[i].next) evicting_[i] = stream.evicted > 0;
   }
+  report_.committed(result, committed_, options_);
+  space_ = result.space;
   committed_ = std::move(result.streams);
   if (result.more_to_delete) {
     open_->maintenance = true;
@@ -386,7 +478,7 @@ void Store::State::committed(Committed result) {
   gather_.begin(result.group->tokens.size(), open_->tokens.size(), result.duration_us,
                 clock_.mono_ms());
   if (!open_->is_empty() && due_ms_ != kNever) arm();
-  pending_gauge_.set(static_cast<double>(open_->size()));
+  report_.pending(open_->size());
   if (!result.group->tokens.empty() && events_.on_committed) {
     events_.on_committed(result.group->tokens);
   }
@@ -400,12 +492,31 @@ void Store::State::committed(Committed result) {
   }
 }
 
+// The group is the open one again, and what has come since is in it: among that may be what frees
+// the room that was missing.
+void Store::State::failed(const Error& error) {
+  auto group = thread_->take_back();
+  TG_ASSERT(group != nullptr);
+  group->absorb(std::move(*open_));
+  open_ = std::move(group);
+  committing_ = false;
+  committing_bytes_ = 0;
+  std::fill(committing_stream_bytes_.begin(), committing_stream_bytes_.end(), 0);
+  report_.failed(error.code);
+  if (retry_delay_ms_ == 0) failing_since_ms_ = clock_.mono_ms();
+  retry_delay_ms_ = std::clamp(retry_delay_ms_ * 2, kFirstRetryMs, kLastRetryMs);
+  retry_ms_ = clock_.mono_ms() + retry_delay_ms_;
+  due_ms_ = kNever;
+  touch(0);
+  set_health(Health::kFailing, error.message);
+}
+
 void Store::State::set_health(Health health, std::string_view reason) {
   if (health == Health::kOk && health_ == Health::kOk) return;
   if (health == health_ && reason == failing_reason_) return;
   if (health == Health::kOk) {
     log::info(kLog, "commits work again");
-  } else {
+  } else if (health_ == Health::kOk) {  // once per episode
     log::error(kLog, "{}; nothing more is acknowledged until it is mended: {}",
                health == Health::kFailing ? "a commit failed" : "the disk does not answer", reason);
   }
@@ -504,6 +615,47 @@ void Store::advance(ReaderId reader, Seq next) {
   state_->touch(kQuietIntervalMs);
 }
 
+bool Store::discard_reader(std::string_view stream, std::string_view name) {
+  const auto is_it = [stream, name](const auto& reader) {
+    return reader.stream == stream && reader.name == name && reader.detached;
+  };
+  auto& named = state_->options_.readers;
+  const auto at = std::find_if(named.begin(), named.end(), is_it);
+  const bool known = at != named.end() && !at->discarded;
+  if (known) at->discarded = true;
+  if (std::erase_if(state_->detached_, is_it) == 0 && !known) return false;
+  state_->open_->reader_changes.push_back(
+      {ReaderChange::Kind::kDiscard, std::string(stream), std::string(name)});
+  state_->open_->maintenance = true;
+  state_->touch(kStateIntervalMs);
+  return true;
+}
+
+void Store::set_paused(ReaderId reader, bool paused) {
+  if (state_->paused_[reader] == paused) return;
+  state_->paused_[reader] = paused;
+  const auto& options = state_->options_.readers[reader];
+  state_->open_->reader_changes.push_back(
+      {paused ? ReaderChange::Kind::kPause : ReaderChange::Kind::kResume, options.stream,
+       options.name});
+  state_->touch(kStateIntervalMs);
+  if (!paused && state_->events_.on_advanced) {
+    state_->events_.on_advanced(find_stream(options.stream));
+  }
+}
+
+bool Store::is_paused(ReaderId reader) const { return state_->paused_[reader]; }
+
+Seq Store::rewind(ReaderId reader, Seq to) {
+  const auto stream = find_stream(state_->options_.readers[reader].stream);
+  auto& position = state_->open_->positions[reader];
+  position = std::min(position, std::max(to, state_->committed_[stream].first));
+  state_->open_->positions_changed = true;
+  state_->touch(kStateIntervalMs);
+  if (state_->events_.on_rewound) state_->events_.on_rewound(reader);
+  return position;
+}
+
 StreamId Store::find_stream(std::string_view name) const {
   const auto& streams = state_->options_.streams;
   const auto at = std::find_if(streams.begin(), streams.end(),
@@ -528,7 +680,7 @@ StreamStatus Store::status(StreamId stream) const {
           committed.next,
           committed.bytes,
           committed.oldest_wall_ms,
-          state_->evicted_count_[stream]};
+          state_->report_.evicted(stream)};
 }
 
 std::size_t Store::stream_count() const { return state_->options_.streams.size(); }
@@ -537,16 +689,27 @@ std::vector<ReaderStatus> Store::readers() const {
   std::vector<ReaderStatus> all;
   const auto& named = state_->options_.readers;
   for (std::size_t i = 0; i < named.size(); ++i) {
-    all.push_back({named[i].stream, named[i].name, state_->open_->positions[i], named[i].detached});
+    if (named[i].discarded) continue;
+    all.push_back({named[i].stream, named[i].name, state_->open_->positions[i], named[i].detached,
+                   state_->paused_[i], state_->report_.missed(static_cast<ReaderId>(i))});
   }
   all.insert(all.end(), state_->detached_.begin(), state_->detached_.end());
   return all;
 }
 
 Health Store::health() const { return state_->health_; }
+bool Store::is_salvaging() const {
+  return state_->restore_waits_ || state_->restore_->is_running();
+}
 const std::string& Store::health_reason() const { return state_->failing_reason_; }
 const std::string& Store::epoch() const { return state_->epoch_; }
 std::uint32_t Store::boot() const { return state_->boot_; }
+
+const SpaceStatus& Store::space() const { return state_->space_; }
+
+bool Store::may_be_lost(std::span<const StreamId> streams) const {
+  return state_->may_be_lost(streams);
+}
 
 std::uint64_t Store::pending_bytes() const {
   return state_->open_->size() + state_->committing_bytes_;

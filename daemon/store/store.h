@@ -10,9 +10,16 @@
 //   publish after a pause goes at once), or it holds 64 KiB. While the senders that the last commit
 //   answered are about to send again, it waits for them, at most a quarter of what that commit
 //   took. Tokens are answered in order of await().
-// Failure: a group that cannot be committed is kept and tried again; none of its tokens is
-// answered. Limits: pending_bytes for what is not yet committed; each stream's max_size and
-// max_age.
+// Failure: a group that cannot be committed comes back, takes in what has come since, and is tried
+//   again after a pause that grows from 0.1 s to 5 s; none of its tokens is answered before. After
+//   2 s of that nothing more is admitted, but for streams that may be lost.
+// Damage: a segment that is damaged becomes a gap. A database that is damaged is moved aside and a
+//   new one begun, with a new epoch; what can be read of the old one comes back into the streams,
+//   as new records.
+// Limits: pending_bytes for what is not yet committed; each stream's max_size and max_age; one
+//   budget for all files (SpaceLimits). When the budget or the disk is full, the stream with the
+//   lowest priority gives way, its oldest records first; a record evicts only streams of its own or
+//   a lower priority, and only those with drop-oldest.
 #pragma once
 
 #include <cstdint>
@@ -50,19 +57,40 @@ struct StreamOptions {
   std::int64_t max_age_ms = 0;          // 0 = no limit by age
   WhenFull when_full = WhenFull::kDropOldest;
   std::int64_t commit_interval_ms = 20;
+  bool compress = false;     // segments on disk, zstd
+  bool may_be_lost = false;  // acknowledged before the commit (durability: memory)
+  bool operator==(const StreamOptions&) const = default;
 };
 
 struct ReaderOptions {
   std::string stream;
   std::string name;  // of the export or processor
   StartAt start = StartAt::kOldest;
-  bool detached = false;  // it has gone since the store was opened, and still holds its records
+  bool detached = false;   // it has gone since the store was opened, and still holds its records
+  bool discarded = false;  // …and does not hold them any more
+  bool operator==(const ReaderOptions&) const = default;
+};
+
+// Of all files of the directory, WAL and quarantine included.
+struct SpaceLimits {
+  std::uint64_t max_bytes = 0;  // 0 = no limit
+  int max_percent = 0;          // of the file system, instead of max_bytes
+  std::uint64_t min_free = 0;   // left to others
+};
+
+struct SpaceStatus {
+  std::uint64_t used_bytes = 0;
+  std::uint64_t limit_bytes = 0;  // 0 = no limit
+  std::uint64_t room_bytes = 0;   // what can be stored before something gives way, about
 };
 
 struct StoreOptions {
   std::filesystem::path directory;  // streams.db lies in it
   std::uint64_t pending_bytes = 32ULL << 20;
   bool flash_saver = false;  // raises every commit_interval to 1 s
+  SpaceLimits space;
+  bool encrypt = false;
+  std::string keys;  // of the encryption, as keys.h reads them
   std::vector<StreamOptions> streams;
   std::vector<ReaderOptions> readers;
 };
@@ -106,6 +134,8 @@ struct ReaderStatus {
   std::string name;
   Seq position = 1;  // everything below has been passed
   bool detached = false;
+  bool paused = false;
+  std::uint64_t missed = 0;  // records evicted before it had passed them, since start
 };
 
 class BrokerChanges;
@@ -118,8 +148,10 @@ class Store {
     std::function<void(std::span<const Token>)> on_committed;
     // Pending bytes have fallen below half after a kBusy.
     std::function<void()> on_room;
-    // A stream has new committed records.
+    // A stream has new committed records, or a reader of it goes on after a pause.
     std::function<void(StreamId)> on_advanced;
+    // rewind() has set a reader back: it begins anew at position().
+    std::function<void(ReaderId)> on_rewound;
     std::function<void(Health, std::string_view reason)> on_health;
   };
 
@@ -171,6 +203,15 @@ class Store {
   // Everything below `next` has been handled by this reader for good.
   void advance(ReaderId reader, Seq next);
 
+  // --- readers, as the operator wants them
+  // Gives up the records that a detached reader still holds; false when there is no such reader.
+  bool discard_reader(std::string_view stream, std::string_view name);
+  // A paused reader is to read nothing, and holds its records; it stays so over a restart.
+  void set_paused(ReaderId reader, bool paused);
+  [[nodiscard]] bool is_paused(ReaderId reader) const;
+  // Back to `to`, or to the oldest record that is stored; where it stands now.
+  Seq rewind(ReaderId reader, Seq to);
+
   // --- state
   [[nodiscard]] StreamId find_stream(std::string_view name) const;  // asserts that it exists
   [[nodiscard]] std::optional<ReaderId> find_reader(std::string_view stream,
@@ -180,9 +221,13 @@ class Store {
   [[nodiscard]] std::vector<ReaderStatus> readers() const;  // detached ones included
   [[nodiscard]] Health health() const;
   [[nodiscard]] const std::string& health_reason() const;  // empty when kOk
-  [[nodiscard]] const std::string& epoch() const;          // 16 hex digits
-  [[nodiscard]] std::uint32_t boot() const;                // number of this run of the machine
+  [[nodiscard]] const std::string& epoch() const;  // 16 hex digits; changes with a quarantine
+  [[nodiscard]] bool is_salvaging() const;         // from a damaged database
+  [[nodiscard]] std::uint32_t boot() const;        // number of this run of the machine
   [[nodiscard]] std::uint64_t pending_bytes() const;
+  [[nodiscard]] const SpaceStatus& space() const;  // as of the last commit
+  // All of these streams may lose records: nothing waits for their commit.
+  [[nodiscard]] bool may_be_lost(std::span<const StreamId> streams) const;
   // Called by the watchdog: looks whether the store thread is stuck (kStalled).
   void check_progress();
 

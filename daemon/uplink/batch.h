@@ -141,9 +141,9 @@ class BatchBuilder {
   [[nodiscard]] std::string_view content_type() const;
   [[nodiscard]] std::uint64_t metered(std::size_t bytes) const;
 
-  const Format format_;
-  const Compression compression_;
-  const BatchLimits limits_;
+  Format format_;
+  Compression compression_;
+  BatchLimits limits_;
   std::string prefix_;  // of the payload (json, cbor) or of each line (jsonl)
 
   Batch batch_;

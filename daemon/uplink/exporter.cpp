@@ -1,5 +1,7 @@
 #include "daemon/uplink/exporter.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -12,6 +14,7 @@ namespace {
 const log::Component kLog{"uplink"};
 
 constexpr std::size_t kReadBytes = 128 * 1024;
+constexpr std::int64_t kReadRetryMs = 1000;
 constexpr std::uint64_t kFewRecords = 50;
 constexpr std::int64_t kRoomMs = 1'000;  // between attempts to write a dead letter
 constexpr const char* kTooLarge = "too large for a publish";
@@ -76,6 +79,7 @@ Exporter::Exporter(ExportOptions options, const std::string& gateway, bool with_
 Exporter::~Exporter() {
   cancel_age_timer();
   if (room_timer_ != 0) timers_.cancel(room_timer_);
+  timers_.cancel(retry_timer_);
 }
 
 void Exporter::on_advanced() {
@@ -384,6 +388,11 @@ void Exporter::read_more() {
     if (builder_.is_empty()) available_since_ms_.reset();
     return;
   }
+  if (envelope_.epoch != source_.epoch() && builder_.is_empty()) {  // the store has begun a new one
+    envelope_.epoch = source_.epoch();
+    std::destroy_at(&builder_);
+    std::construct_at(&builder_, options_.format, options_.compression, envelope_, options_.batch);
+  }
   is_reading_ = true;
   chunk_ = {};
   source_.read(
@@ -398,10 +407,16 @@ void Exporter::read_more() {
 void Exporter::on_read(Result<store::Chunk> chunk) {
   if (!chunk) {
     if (read_errors_.allow(clock_.mono_ms())) {
-      log::error(kLog, "{}: cannot read stream {}: {}; tried again with its next records",
-                 options_.name, options_.stream, chunk.error().message);
+      log::error(kLog, "{}: cannot read stream {}: {}; tried again every second", options_.name,
+                 options_.stream, chunk.error().message);
     }
     is_dry_ = true;
+    if (retry_timer_ == 0) {
+      retry_timer_ = timers_.after(kReadRetryMs, [this] {
+        retry_timer_ = 0;
+        on_advanced();
+      });
+    }
     return;
   }
   if (chunk->first > next_) gap_ = Gap{next_, chunk->first - 1, chunk->gap_reason};
@@ -500,6 +515,18 @@ void Exporter::store_position() {
 
 void Exporter::cancel_age_timer() {
   if (age_timer_ != 0) timers_.cancel(std::exchange(age_timer_, 0));
+}
+
+std::string Exporter::progress(Seq seq) const {
+  if (seq < tracker_.watermark()) return "acknowledged by the cloud";
+  for (const auto& [id, sent] : sent_) {
+    if (seq >= sent.first && seq < sent.first + sent.records) {
+      return fmt::format("in flight, in publish {} with {} record(s)", id, sent.records);
+    }
+  }
+  if (!is_up_) return "waits for the connection to the cloud";
+  if (seq < next_) return "in a batch that waits to be full, for its age or for the window";
+  return fmt::format("{} record(s) are before it", seq - next_);
 }
 
 ExporterStatus Exporter::status() const {

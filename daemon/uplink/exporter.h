@@ -85,6 +85,8 @@ class Exporter final : public Sender {
   // The stream has new records.
   void on_advanced();
   [[nodiscard]] ExporterStatus status() const;
+  // Where it is with one record, in words for operators.
+  [[nodiscard]] std::string progress(Seq seq) const;
   [[nodiscard]] const std::string& name() const { return options_.name; }
   // For a live-first export (live_first.h), with nothing in flight: [first, end) has been sent by
   // the other lane; begin anew at `next`; what has been acknowledged above the watermark.
@@ -152,7 +154,7 @@ class Exporter final : public Sender {
   void add_properties(cloud::OutgoingPublish& publish, Batch& batch) const;
 
   const ExportOptions options_;
-  const Envelope envelope_;
+  Envelope envelope_;
   const bool with_properties_;
   Source& source_;
   const Clock& clock_;
@@ -184,7 +186,8 @@ class Exporter final : public Sender {
   std::int64_t unit_ms_ = 0;   // when the record at builder_.unit_end() was there
   std::int64_t early_ms_ = 0;  // of the first batch
   TimerId age_timer_ = 0;
-  TimerId room_timer_ = 0;  // for the dead letters
+  TimerId retry_timer_ = 0;  // after a read that failed
+  TimerId room_timer_ = 0;   // for the dead letters
   ExporterStatus counts_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };

@@ -189,8 +189,8 @@ void Session::on_connected(cloud::Connected connected) {
     ++reconnect_count_;
     reconnects_.add();
   }
-  log::info(kLog, "{}: connected to {} session_present={} window={}", options_.name,
-            options_.endpoints[endpoint_].url(), connected.session_present, window_);
+  log::info(kLog, {{"UPLINK", options_.name}}, "{}: connected to {} session_present={} window={}",
+            options_.name, options_.endpoints[endpoint_].url(), connected.session_present, window_);
   set_state(SessionState::kConnected);
   arm(stable_timer_, options_.stable_ms, [this] { backoff_.reset(); });
   cause_ = cloud::DownCause::kOther;
@@ -239,8 +239,8 @@ void Session::change_over() {
 
 void Session::on_down(const cloud::Down& down) {
   if (state_ == SessionState::kDisconnecting) return;
-  log::warning(kLog, "{}: {} {}: {}", options_.name,
-               was_connected_ ? "lost the connection to" : "cannot connect to",
+  log::warning(kLog, {{"UPLINK", options_.name}, {"REASON", down.reason}}, "{}: {} {}: {}",
+               options_.name, was_connected_ ? "lost the connection to" : "cannot connect to",
                options_.endpoints[endpoint_].url(), down.reason);
   cause_ = down.cause;
   // A certificate that is not valid "now" says little while the clock is wrong.
@@ -255,8 +255,9 @@ void Session::on_down(const cloud::Down& down) {
 
 void Session::disconnect(std::string reason) {
   if (state_ != SessionState::kConnected) return;
-  log::warning(kLog, "{}: disconnecting from {}: {}", options_.name,
-               options_.endpoints[endpoint_].url(), reason);
+  log::warning(kLog, {{"UPLINK", options_.name}, {"REASON", reason}},
+               "{}: disconnecting from {}: {}", options_.name, options_.endpoints[endpoint_].url(),
+               reason);
   set_state(SessionState::kDisconnecting, std::move(reason));
   link_.close();
 }

@@ -59,6 +59,13 @@ void Uplink::on_advanced(store::StreamId stream) {
   }
 }
 
+std::string Uplink::progress(std::string_view name, Seq seq) const {
+  for (const auto& exporter : exporters_) {
+    if (exporter && exporter->name() == name) return exporter->progress(seq);
+  }
+  return {};
+}
+
 bool Uplink::unblock(std::string_view name) {
   for (const auto& exporter : exporters_) {
     if (!exporter || exporter->name() != name) continue;

@@ -57,6 +57,8 @@ class Uplink {
   // The stream has new committed records.
   void on_advanced(store::StreamId stream);
   [[nodiscard]] UplinkStatus status() const;
+  // Where an export is with one record, in words; empty when it has no such export.
+  [[nodiscard]] std::string progress(std::string_view name, Seq seq) const;
   // False when there is no such export.
   [[nodiscard]] bool unblock(std::string_view name);
 

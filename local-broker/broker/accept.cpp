@@ -6,6 +6,7 @@ namespace {
 
 // A batch a round: those who are connected already are not to wait for a storm.
 constexpr int kBatch = 128;
+constexpr int kBatchWithLayers = 32;  // making a TLS connection costs more than accepting one
 constexpr std::int64_t kRetryMs = 200;
 
 void turn_away(Core& core, std::string_view why) {
@@ -17,7 +18,9 @@ void turn_away(Core& core, std::string_view why) {
 }
 
 void take_in(Core& core, ListenerSlot& slot, Accepted accepted) {
-  if (core.connections.size() >= core.options.max_connections) {
+  const std::size_t own_limit = slot.options.max_connections;
+  if (core.connections.size() >= core.options.max_connections ||
+      (own_limit != 0 && slot.connections >= own_limit)) {
     turn_away(core, "max_connections is reached");
     return;
   }
@@ -34,14 +37,32 @@ void take_in(Core& core, ListenerSlot& slot, Accepted accepted) {
     core.connections.erase(number);
     return;
   }
+  ++slot.connections;
+  if (slot.has_layers()) {
+    if (slot.options.proxy_protocol) connection.channel.expect_proxy_header();
+    if (slot.tls) connection.channel.add_tls(*slot.tls);
+    if (slot.options.web_socket) connection.channel.add_web_socket(slot.options.origins);
+    note_opening(core, connection);
+  }
   arm_timer(core, connection);
+}
+
+bool opening_is_full(const Core& core, const ListenerSlot& slot) {
+  return slot.has_layers() && core.opening >= core.options.max_opening;
 }
 
 }  // namespace
 
+bool may_accept(const Core& core, const ListenerSlot& slot) {
+  return slot.readable && slot.retry_at_ms <= core.now_ms && !opening_is_full(core, slot);
+}
+
 void accept_all(Core& core, ListenerSlot& slot) {
-  if (!slot.readable || core.now_ms < slot.retry_at_ms) return;
-  for (int i = 0; i < kBatch; ++i) {
+  if (slot.readable && opening_is_full(core, slot) && slot.listener.has_caller()) {
+    give_up_stalled(core);
+  }
+  const int batch = slot.has_layers() ? kBatchWithLayers : kBatch;
+  for (int i = 0; i < batch && may_accept(core, slot); ++i) {
     Accepted accepted;
     switch (slot.listener.accept(accepted)) {
       case Listener::Outcome::kAccepted:

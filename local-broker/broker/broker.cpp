@@ -19,16 +19,19 @@ constexpr std::int64_t kFlushAtEndMs = 500;
 
 bool has_work(const Core& core) {
   return !core.ready.empty() || !core.dirty.empty() ||
-         std::any_of(core.listeners.begin(), core.listeners.end(), [&core](const auto& slot) {
-           return slot->readable && slot->retry_at_ms <= core.now_ms;
-         });
+         std::any_of(core.listeners.begin(), core.listeners.end(),
+                     [&core](const auto& slot) { return may_accept(core, *slot); });
 }
 
 void note_event(Core& core, const epoll_event& event) {
   auto* source = static_cast<Pollable*>(event.data.ptr);
   if (source == nullptr) return;  // only woken up
-  if (source->is_listener) {
+  if (source->poll_kind == PollKind::kListener) {
     static_cast<ListenerSlot*>(source)->readable = true;
+    return;
+  }
+  if (source->poll_kind == PollKind::kSlowWork) {
+    static_cast<SlowWorkSlot*>(source)->work.collect();
     return;
   }
   auto& connection = static_cast<Connection&>(*source);
@@ -100,6 +103,7 @@ void run_round(Core& core, int timeout_ms) {
   const auto events = core.poller.wait(timeout_ms);
   core.poller.clear_wake();
   core.now_ms = core.clock.mono_ms();
+  core.scratch.handshake_steps = core.options.handshake_steps;
   for (const epoll_event& event : events) note_event(core, event);
   serve_ready(core);
   for (auto& slot : core.listeners) accept_all(core, *slot);
@@ -113,6 +117,44 @@ int wait_for(const Core& core, int timeout_ms) {
   if (has_work(core)) return 0;
   const auto next = static_cast<int>(core.wheel.wait_ms(core.clock.mono_ms(), kLongestWaitMs));
   return timeout_ms < 0 ? next : std::min(timeout_ms, next);
+}
+
+// What a listener reads from files.
+struct ListenerFiles {
+  std::unique_ptr<TlsContext> tls;
+  std::unique_ptr<Users> users;
+};
+
+Result<void> read_files(const ListenerOptions& listener, ListenerFiles& files) {
+  const auto wrong = [&listener](const Error& error) {
+    return fail(error.code, fmt::format("listener {}: {}", listener.name, error.message));
+  };
+  if (listener.tls) {
+    auto tls = TlsContext::load(*listener.tls);
+    if (!tls) return wrong(tls.error());
+    files.tls = std::move(*tls);
+  }
+  if (!listener.users.empty()) {
+    auto users = Users::load(listener.users);
+    if (!users) return wrong(users.error());
+    files.users = std::move(*users);
+  }
+  return {};
+}
+
+bool start_slow_work(Core& core) {
+  if (core.slow) return true;
+  core.slow = std::make_unique<SlowWorkSlot>();
+  return core.poller.add(core.slow->work.fd(), core.slow.get());
+}
+
+void end_revoked(Core& core, const ListenerSlot& slot) {
+  core.connections.for_each([&](Connection& connection) {
+    if (core.listeners[connection.listener].get() != &slot || connection.closing) return;
+    if (!connection.channel.is_revoked(*slot.tls)) return;
+    disconnect(core, connection, mqtt::Reason::kNotAuthorised, "its certificate is revoked");
+  });
+  if (!core.in_round) core.poller.wake();
 }
 
 // Waits for slow sockets, but not for long.
@@ -152,22 +194,60 @@ void Broker::set_away(std::string_view client_id, std::int64_t away_ms) {
   }
 }
 
-Result<std::uint16_t> Broker::listen(const ListenerOptions& listener) {
-  auto opened = Listener::open(listener.name, listener.address, listener.anonymous);
+Result<std::uint16_t> Broker::listen(const ListenerOptions& listener, UniqueFd inherited) {
+  Core& core = *state_;
+  ListenerFiles files;
+  if (auto read = read_files(listener, files); !read) return tl::unexpected(read.error());
+  auto opened = inherited.is_open() ? Listener::adopt(std::move(inherited))
+                                    : Listener::open(listener.address);
   if (!opened) return tl::unexpected(opened.error());
   const std::uint16_t port = opened->port();
-  auto slot = std::make_unique<ListenerSlot>(std::move(*opened));
-  if (!state_->poller.add(slot->listener.fd(), slot.get())) {
+  auto slot = std::make_unique<ListenerSlot>(std::move(*opened), listener);
+  slot->tls = std::move(files.tls);
+  slot->users = std::move(files.users);
+  if (slot->users && !start_slow_work(core)) {
+    return fail(ErrorCode::kIo, fmt::format("listener {}: epoll_ctl failed", listener.name));
+  }
+  if (!core.poller.add(slot->listener.fd(), slot.get())) {
     return fail(ErrorCode::kIo, fmt::format("listener {}: epoll_ctl failed", listener.address));
   }
-  log::info(kLog, "listening on {} (port {})", listener.address, port);
-  state_->listeners.push_back(std::move(slot));
+  log::info(kLog, "listening on {} (port {}{}{})", listener.address, port,
+            listener.tls ? ", TLS" : "", listener.web_socket ? ", WebSocket" : "");
+  core.listeners.push_back(std::move(slot));
   return port;
+}
+
+Result<void> Broker::reload_files(const ListenerOptions& listener) {
+  Core& core = *state_;
+  const auto at = std::find_if(core.listeners.begin(), core.listeners.end(), [&](const auto& slot) {
+    return slot->options.name == listener.name && slot->listener.fd() >= 0;
+  });
+  if (at == core.listeners.end() || listener.tls.has_value() != ((*at)->tls != nullptr) ||
+      listener.users.empty() != ((*at)->users == nullptr)) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("there is no listener {} of that kind", listener.name));
+  }
+  ListenerFiles files;
+  if (auto read = read_files(listener, files); !read) return read;
+  ListenerSlot& slot = **at;
+  slot.tls = std::move(files.tls);
+  slot.users = std::move(files.users);
+  log::info(kLog, "listener {}: its files were read anew", listener.name);
+  if (slot.tls) end_revoked(core, slot);
+  return {};
 }
 
 void Broker::stop_listening() {
   // The slots stay: connections name them by number.
   for (auto& slot : state_->listeners) {
+    slot->listener.close();
+    slot->readable = false;
+  }
+}
+
+void Broker::stop_listening(std::string_view address) {
+  for (auto& slot : state_->listeners) {
+    if (slot->options.address != address) continue;
     slot->listener.close();
     slot->readable = false;
   }
@@ -233,6 +313,21 @@ void Broker::publish(std::string_view topic, std::string_view payload, std::uint
 }
 
 void Broker::access_changed() { state_->subscriptions.invalidate(); }
+
+std::vector<ClientStatus> Broker::clients(std::string_view after, std::size_t limit) const {
+  return list_clients(*state_, after, limit);
+}
+
+std::optional<ClientStatus> Broker::client(std::string_view client_id) const {
+  return find_client(*state_, client_id);
+}
+
+bool Broker::disconnect_client(std::string_view client_id) {
+  Core& core = *state_;
+  const bool was_connected = end_client(core, client_id);
+  if (!core.in_round) core.poller.wake();
+  return was_connected;
+}
 
 BrokerStats Broker::stats() const { return stats_of(*state_); }
 

@@ -10,14 +10,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/result.h"
+#include "daemon/base/unique_fd.h"
 #include "local-broker/broker/hooks.h"
+#include "local-broker/broker/transport/listener_options.h"
 
 namespace tg::broker {
 
@@ -37,12 +41,8 @@ struct BrokerOptions {
   std::size_t max_retained_bytes = 64 << 20;
   std::int64_t refuse_grace_ms = 30'000;  // a 3.1.1 client whose publish was refused is closed then
   int sys_interval_s = 10;                // $SYS topics; 0 = off
-};
-
-struct ListenerOptions {
-  std::string name;
-  std::string address;  // "127.0.0.1:1883", "[::1]:1883"; port 0 = any free one
-  bool anonymous = true;
+  std::size_t max_opening = 256;          // handshakes at once; others wait to be accepted
+  int handshake_steps = 4;                // in a round: who is connected is served in between
 };
 
 struct BrokerStats {
@@ -58,6 +58,23 @@ struct BrokerStats {
 
 class SessionStore;
 
+// A session, connected or not.
+struct ClientStatus {
+  std::string client_id;
+  std::string identity;
+  std::string listener;
+  std::string address;  // of the last connection
+  std::uint8_t protocol = 4;
+  bool is_connected = false;
+  bool is_held = false;  // its next publish waits for room in the store
+  std::uint16_t keep_alive_s = 0;
+  std::int64_t silent_ms = 0;  // since its last packet
+  std::size_t subscriptions = 0;
+  std::size_t in_flight = 0;  // towards it
+  std::size_t queued = 0;
+  std::size_t queued_bytes = 0;
+};
+
 class Broker {
  public:
   // Without a store nothing outlives the broker.
@@ -72,10 +89,18 @@ class Broker {
   Result<void> restore();
   // For so long has this restored session's client been away: its expiry follows from that.
   void set_away(std::string_view client_id, std::int64_t away_ms);
-  // The port that was bound.
-  Result<std::uint16_t> listen(const ListenerOptions& listener);
+  // The port that was bound; 0 for a Unix socket. `inherited` is listened on instead, if it is
+  // open.
+  Result<std::uint16_t> listen(const ListenerOptions& listener, UniqueFd inherited = {});
+  // Reads the certificates, keys, revocation lists and users of the listener of that name anew,
+  // from the files that `listener` names now. New connections get what is in them; those that stand
+  // go on, but for clients whose certificate is revoked now: they are disconnected. With an error
+  // nothing changes.
+  Result<void> reload_files(const ListenerOptions& listener);
   // Closes the listening sockets; connections stay.
   void stop_listening();
+  // The same for the listener of that address, as it was given to listen().
+  void stop_listening(std::string_view address);
   // Ends every connection after flushing what is owed to it (design: clean shutdown).
   void disconnect_all();
 
@@ -98,6 +123,11 @@ class Broker {
   void access_changed();
 
   [[nodiscard]] BrokerStats stats() const;
+  // Up to `limit` sessions in order of their ids, from the one after `after` on.
+  [[nodiscard]] std::vector<ClientStatus> clients(std::string_view after, std::size_t limit) const;
+  [[nodiscard]] std::optional<ClientStatus> client(std::string_view client_id) const;
+  // Ends its connection; the session stays, its will is published. False when it is not connected.
+  bool disconnect_client(std::string_view client_id);
 
  private:
   class State;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "local-broker/broker/core.h"
 #include "local-broker/mqtt/encode.h"
@@ -11,22 +12,7 @@ namespace {
 
 // More than this is sent at once instead of at the end of the round. It is the largest block that
 // the pool keeps: beyond it each round would pay for fresh memory.
-constexpr std::size_t kFlushEarly = 64 * 1024;
-
-void mark_dirty(Core& core, Connection& connection) {
-  if (connection.in_dirty || connection.blocked) return;
-  connection.in_dirty = true;
-  core.dirty.push_back(&connection);
-}
-
-// Closing a socket that has unread input resets the connection, and the peer might lose the answer.
-void discard_input(Core& core, Connection& connection) {
-  constexpr int kReads = 4;
-  connection.channel.end_output();
-  for (int i = 0; i < kReads; ++i) {
-    if (connection.channel.receive(core.receive_buffer).state != IoState::kOk) return;
-  }
-}
+constexpr std::size_t kFlushEarly = 64 * 1024 - OutputBuffer::kFrontRoom;
 
 std::size_t alias_bytes_of(const Version5& v5) {
   std::size_t bytes = 0;
@@ -40,6 +26,12 @@ void forget(std::vector<Connection*>& list, const Connection& connection) {
 }
 
 }  // namespace
+
+void mark_dirty(Core& core, Connection& connection) {
+  if (connection.in_dirty || connection.blocked) return;
+  connection.in_dirty = true;
+  core.dirty.push_back(&connection);
+}
 
 char* reserve(Core& core, Connection& connection, std::size_t count) {
   const std::size_t waiting = connection.out.size();
@@ -74,16 +66,16 @@ void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::u
 
 void flush(Core& core, Connection& connection) {
   if (connection.closing) return;
-  while (connection.out.size() > 0) {
+  while (connection.out.size() > 0 || connection.channel.owes()) {
     const std::size_t wanted = connection.out.size();
-    const IoResult sent = connection.channel.send(connection.out.view());
+    const IoResult sent = connection.channel.send(connection.out.bytes());
     if (sent.state == IoState::kClosed) {
       close(core, connection, "the connection broke");
       return;
     }
     core.counts.bytes_out += sent.bytes;
     connection.out.consume(sent.bytes, core.pool);
-    connection.blocked = sent.bytes < wanted;
+    connection.blocked = sent.bytes < wanted || sent.state == IoState::kBlocked;
     if (connection.blocked) return;
   }
 }
@@ -91,13 +83,15 @@ void flush(Core& core, Connection& connection) {
 void close(Core& core, Connection& connection, std::string_view reason) {
   if (connection.closing) return;
   connection.closing = true;
+  if (std::exchange(connection.opening, false)) --core.opening;
   core.ended.push_back(&connection);
   Session* session = connection.session;
   if (session == nullptr) return;
   if (connection.will) owe_will(core, connection);
   core.hooks.on_disconnected(session->client, reason);
-  if (core.peer_log.allow(core.now_ms)) {
-    log::info(kLog, "{} disconnected: {}", session->client.client_id, reason);
+  if (core.client_log.allow(session->client.client_id, core.now_ms)) {
+    log::info(kLog, {{"CLIENT", session->client.client_id}, {"REASON", reason}},
+              "{} disconnected: {}", session->client.client_id, reason);
   }
   connection.session = nullptr;
   leave_session(core, *session);
@@ -119,10 +113,12 @@ void close_for(Core& core, Connection& connection, mqtt::Fault fault) {
   if (core.peer_log.allow(core.now_ms)) {
     const Session* session = connection.session;
     log::warning(kLog,
+                 {{"CLIENT", session != nullptr ? std::string_view(session->client.client_id) : ""},
+                  {"REASON", name}},
                  "closing the connection of {}: malformed packet ({}); {} lines about "
                  "peers were left out",
                  session != nullptr ? session->client.client_id
-                                    : (connection.peer ? peer_text(*connection.peer) : "a peer"),
+                                    : (connection.peer ? address_text(*connection.peer) : "a peer"),
                  name, core.peer_log.take_suppressed());
   }
   disconnect(core, connection, mqtt::reason_of(fault), name);
@@ -132,9 +128,12 @@ void reap(Core& core) {
   for (std::size_t i = 0; i < core.ended.size(); ++i) {
     Connection& connection = *core.ended[i];
     // The answer that explains the end (CONNACK with a refusal, DISCONNECT) or what was owed.
-    if (connection.out.size() > 0 && !connection.blocked) {
-      static_cast<void>(connection.channel.send(connection.out.view()));
-      discard_input(core, connection);
+    const bool has_output = connection.out.size() > 0;
+    if (has_output && !connection.blocked) {
+      static_cast<void>(connection.channel.send(connection.out.bytes()));
+    }
+    if ((has_output || connection.channel.has_layers()) && !connection.blocked) {
+      connection.channel.take_leave(core.scratch);
     }
     if (connection.v5) core.alias_bytes -= alias_bytes_of(*connection.v5);
     connection.out.clear(core.pool);
@@ -142,6 +141,7 @@ void reap(Core& core) {
     if ((connection.paused & kHeld) != 0) std::erase(core.held, connection.id);
     if (connection.in_dirty) forget(core.dirty, connection);
     core.tail_bytes -= connection.tail.size();
+    --core.listeners[connection.listener]->connections;
     core.connections.erase(slot_of(connection));
   }
   core.ended.clear();

@@ -28,9 +28,10 @@ struct Core;
 struct Session;
 
 // What an epoll event points at.
+enum class PollKind : std::uint8_t { kListener, kConnection, kSlowWork };
 struct Pollable {
-  explicit Pollable(bool listener) : is_listener(listener) {}
-  const bool is_listener;
+  explicit Pollable(PollKind what) : poll_kind(what) {}
+  const PollKind poll_kind;
 };
 
 struct Will {
@@ -82,7 +83,7 @@ struct OwedAnswer {
 };
 
 struct Connection : Pollable {
-  Connection() : Pollable(false), timer(TimerKind::kConnection, this) {}
+  Connection() : Pollable(PollKind::kConnection), timer(TimerKind::kConnection, this) {}
 
   // What each packet looks at comes first: it meets few cache lines.
   Channel channel;
@@ -93,6 +94,7 @@ struct Connection : Pollable {
   std::uint16_t window = 0;                     // publishes in flight towards it
   mqtt::Version version = mqtt::Version::k311;
   std::uint8_t paused = 0;  // bits of Pause
+  bool opening = false;     // what comes before MQTT is not done
   bool readable = false;    // the socket may hold more
   bool peer_ended = false;  // the end of input has been announced
   bool blocked = false;     // the socket took no more output
@@ -127,6 +129,8 @@ void write_packet(Core& core, Connection& connection);
 char* reserve(Core& core, Connection& connection, std::size_t count);
 void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,
                mqtt::Reason reason = mqtt::Reason::kSuccess);
+// It has output, which leaves at the end of the round.
+void mark_dirty(Core& core, Connection& connection);
 // Sends what the socket takes.
 void flush(Core& core, Connection& connection);
 // Ends the connection; its session loses it at once, the rest follows at the end of the round.
@@ -138,9 +142,21 @@ void close_for(Core& core, Connection& connection, mqtt::Fault fault);
 // Frees what close() has ended.
 void reap(Core& core);
 
+// open.cpp
+// It is to be opened before it carries MQTT.
+void note_opening(Core& core, Connection& connection);
+// True: it is open. Else it waits, or has been closed.
+[[nodiscard]] bool open_connection(Core& core, Connection& connection);
+// It did not open: counted by reason, logged, closed.
+void fail_opening(Core& core, Connection& connection, OpenFault fault);
+// At the limit: gives up one that makes others wait for too long.
+void give_up_stalled(Core& core);
+
 // receive.cpp
 // Reads and handles input, once; what is left makes the connection ready for the next round.
 void service(Core& core, Connection& connection);
+// It has work that no event will announce: the next round serves it.
+void make_ready(Core& core, Connection& connection);
 void pause(Connection& connection, Pause reason);
 void resume(Core& core, Connection& connection, Pause reason);
 

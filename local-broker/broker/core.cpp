@@ -8,6 +8,8 @@ namespace {
 
 // A share of a round behind a short tail (receive.cpp), with room to spare.
 constexpr std::size_t kReceiveBuffer = 256 * 1024;
+// A share of a round, encrypted.
+constexpr std::size_t kRawBuffer = 64 * 1024;
 
 struct Named {
   const char* name;
@@ -64,6 +66,12 @@ Core::Core(BrokerOptions broker_options, Hooks& broker_hooks, SessionStore* sess
     faults[i] = metrics.counter("tidegate_broker_malformed_total",
                                 "Connections closed for what they sent", {{"reason", reason}});
   }
+  for (std::size_t i = 1; i < open_faults.size(); ++i) {
+    const auto reason = std::string(fault_name(static_cast<OpenFault>(i)));
+    open_faults[i] = metrics.counter("tidegate_broker_opening_failed_total",
+                                     "Connections closed before MQTT began", {{"reason", reason}});
+  }
+  scratch.raw.resize(kRawBuffer);
 }
 
 Core::~Core() {

@@ -15,16 +15,20 @@
 #include <vector>
 
 #include "daemon/base/log.h"
+#include "daemon/base/source_limits.h"
 #include "local-broker/broker/broker.h"
 #include "local-broker/broker/connection.h"
 #include "local-broker/broker/retained.h"
 #include "local-broker/broker/session.h"
 #include "local-broker/broker/session_store.h"
 #include "local-broker/broker/slot_table.h"
+#include "local-broker/broker/slow_work.h"
 #include "local-broker/broker/subscriptions.h"
 #include "local-broker/broker/topic_cache.h"
 #include "local-broker/broker/transport/listener.h"
 #include "local-broker/broker/transport/poller.h"
+#include "local-broker/broker/transport/tls_context.h"
+#include "local-broker/broker/users.h"
 #include "local-broker/mqtt/decode.h"
 
 namespace tg::broker {
@@ -32,10 +36,24 @@ namespace tg::broker {
 extern const log::Component kLog;
 
 struct ListenerSlot : Pollable {
-  explicit ListenerSlot(Listener opened) : Pollable(true), listener(std::move(opened)) {}
+  ListenerSlot(Listener opened, ListenerOptions given)
+      : Pollable(PollKind::kListener), listener(std::move(opened)), options(std::move(given)) {}
+  [[nodiscard]] bool has_layers() const {
+    return tls != nullptr || options.proxy_protocol || options.web_socket;
+  }
+
   Listener listener;
+  ListenerOptions options;          // but for the files, constant
+  std::unique_ptr<TlsContext> tls;  // null = plain
+  std::unique_ptr<Users> users;     // null = none
+  std::size_t connections = 0;
   bool readable = false;
   std::int64_t retry_at_ms = 0;  // out of descriptors until then
+};
+
+struct SlowWorkSlot : Pollable {
+  SlowWorkSlot() : Pollable(PollKind::kSlowWork) {}
+  SlowWork work;
 };
 
 // A will on its way: its connection has ended.
@@ -87,7 +105,8 @@ struct Core {
   StoredId last_stored_copy = 0;
 
   Poller poller;
-  TimerWheel wheel;  // outlives the timers in sessions and connections
+  std::unique_ptr<SlowWorkSlot> slow;  // there when a listener has users
+  TimerWheel wheel;                    // outlives the timers in sessions and connections
   BufferPool pool;
   std::vector<std::unique_ptr<ListenerSlot>> listeners;
   SlotTable<Connection> connections;
@@ -100,6 +119,8 @@ struct Core {
   std::vector<Connection*> dirty;     // have output to send
   std::vector<Connection*> flushing;  // scratch: those whose turn it is
   std::vector<Connection*> ended;
+  std::deque<std::uint64_t> openings;  // connection ids, oldest first; some are open or gone
+  std::size_t opening = 0;             // of them, those that are neither
   std::vector<std::uint64_t> held;     // connection ids that wait for resume_held()
   std::vector<std::uint32_t> orphans;  // slots of clean sessions without a connection
   std::deque<OwedWill> wills;
@@ -111,8 +132,10 @@ struct Core {
   Counts counts;
   std::array<Report, 11> reports;
   std::array<Counter, mqtt::kFaultCount> faults;
+  std::array<Counter, kOpenFaultCount> open_faults;
   std::array<Gauge, 5> gauges;
   log::Limit peer_log{20, 10'000};   // lines that a peer can cause
+  log::SourceLimits client_log;      // those that name a client
   log::Limit limit_log{10, 10'000};  // limits that were reached
   std::int64_t next_second_ms = 0;
   std::int64_t next_sys_ms = 0;
@@ -120,6 +143,7 @@ struct Core {
 
   // Scratch, reused so that a packet costs no allocation.
   std::vector<char> receive_buffer;
+  Scratch scratch;
   std::array<std::string, 12> encoded;  // the forms of the message being delivered (deliver.cpp)
   std::string packet;
   std::string properties;  // of the packet being encoded
@@ -207,7 +231,13 @@ void end_orphans(Core& core);
 void expire_session(Core& core, Session& session);
 
 // accept.cpp
+[[nodiscard]] bool may_accept(const Core& core, const ListenerSlot& slot);
 void accept_all(Core& core, ListenerSlot& slot);
+
+// clients.cpp
+std::vector<ClientStatus> list_clients(const Core& core, std::string_view after, std::size_t limit);
+std::optional<ClientStatus> find_client(const Core& core, std::string_view client_id);
+bool end_client(Core& core, std::string_view client_id);
 
 // sys_topics.cpp
 // Counters and gauges every second, $SYS topics every sys_interval_s.

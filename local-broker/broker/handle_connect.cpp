@@ -6,6 +6,8 @@
 
 #include "daemon/base/assert.h"
 #include "local-broker/broker/core.h"
+#include "local-broker/broker/password.h"
+#include "local-broker/broker/transport/certificate.h"
 #include "local-broker/mqtt/encode.h"
 #include "local-broker/mqtt/properties.h"
 
@@ -17,6 +19,10 @@ using mqtt::Reason;
 using mqtt::Version;
 
 constexpr std::size_t kMaxClientId = 1024;
+// Of a password that nobody knows.
+constexpr std::string_view kNobodysHash =
+    "$7$10000$bm9ib2R5IGhhcyB0aGlzIQ==$"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==";
 
 // Before version 5 there are but five ways to say no.
 std::uint8_t code_of(Version version, Reason reason) {
@@ -42,22 +48,33 @@ void refuse(Core& core, Connection& connection, Version version, Reason reason) 
   write(core, connection, core.packet);
   if (core.peer_log.allow(core.now_ms)) {
     log::info(kLog, "CONNECT from {} refused with code {}",
-              connection.peer ? peer_text(*connection.peer) : "a peer", code);
+              connection.peer ? address_text(*connection.peer) : "a peer", code);
   }
   close(core, connection, "CONNECT refused");
 }
 
 std::string assigned_id(Core& core) { return fmt::format("auto-{:016x}", core.random()); }
 
-ClientInfo describe(Core& core, const Connection& connection, const mqtt::Connect& connect) {
-  const Listener& listener = core.listeners[connection.listener]->listener;
+// Who it is: what its certificate says, else the name that it proves by a password. A name that
+// nobody has to prove is no identity.
+std::string identity_on(const ListenerSlot& slot, const Certificate* certificate,
+                        const mqtt::Connect& connect) {
+  if (certificate != nullptr) return identity_of(*certificate);
+  const bool is_proved = slot.users != nullptr || !slot.options.anonymous;
+  return is_proved ? std::string(connect.username) : std::string();
+}
+
+ClientInfo describe(Core& core, const Connection& connection, const ListenerSlot& slot,
+                    const mqtt::Connect& connect) {
+  const ListenerOptions& listener = slot.options;
   ClientInfo client;
   client.client_id = connect.client_id.empty() ? assigned_id(core) : std::string(connect.client_id);
   client.username = connect.username;
-  // A name that nobody has to prove is no identity.
-  if (!listener.anonymous()) client.identity = client.username;
-  client.listener = listener.name();
-  client.address = peer_text(*connection.peer);
+  client.certificate = connection.channel.certificate();
+  client.identity = identity_on(slot, client.certificate.get(), connect);
+  client.trusted = listener.trusted;
+  client.listener = listener.name;
+  client.address = address_text(*connection.peer);
   client.protocol = static_cast<std::uint8_t>(connect.version);
   return client;
 }
@@ -111,6 +128,8 @@ Fault keep_will(Connection& connection, const mqtt::Connect& connect) {
 void adopt(ClientInfo& client, ClientInfo&& from) {
   client.identity = std::move(from.identity);
   client.username = std::move(from.username);
+  client.certificate = std::move(from.certificate);
+  client.trusted = from.trusted;
   client.listener = std::move(from.listener);
   client.address = std::move(from.address);
   client.protocol = from.protocol;
@@ -159,10 +178,21 @@ std::string agree(const Core& core, Connection& connection, const mqtt::Connect&
   return out;
 }
 
+// A session belongs to the identity that began it.
+bool is_anothers(const Core& core, const ClientInfo& client) {
+  const Session* known = core.sessions.find(client.client_id);
+  return known != nullptr && !known->client.identity.empty() &&
+         known->client.identity != client.identity;
+}
+
 void establish(Core& core, Connection& connection) {
   const auto pending = std::move(connection.pending);
   mqtt::Connect connect;
   TG_ASSERT(mqtt::decode_connect(pending->body, connect) == Fault::kNone);
+  if (is_anothers(core, pending->client)) {  // since it asked
+    refuse(core, connection, connect.version, Reason::kIdentifierNotValid);
+    return;
+  }
   Session* resumed = take_over(core, pending->client.client_id, connect.clean);
   if (resumed == nullptr && core.sessions.size() >= Sessions::kMax) {
     refuse(core, connection, connect.version, Reason::kServerUnavailable);
@@ -194,20 +224,26 @@ void establish(Core& core, Connection& connection) {
     return;
   }
   write(core, connection, core.packet);
-  if (core.peer_log.allow(core.now_ms)) {
-    log::info(kLog, "{} connected from {} on {}", session.client.client_id, session.client.address,
+  if (core.client_log.allow(session.client.client_id, core.now_ms)) {
+    log::info(kLog, {{"CLIENT", session.client.client_id}, {"LISTENER", session.client.listener}},
+              "{} connected from {} on {}", session.client.client_id, session.client.address,
               session.client.listener);
   }
   session.outbound.begin_resend();
   if (session.outbound.has_more()) pump(core, connection);
 }
 
-void on_answer(Core& core, std::uint64_t id, ConnectAnswer answer) {
+// Null when it has gone, or has been answered.
+Connection* find_pending(const Core& core, std::uint64_t id) {
   Connection* connection = core.connections.find(id & ((1U << kConnectionSlotBits) - 1));
-  if (connection == nullptr || connection->id != id || connection->closing ||
-      !connection->pending) {
-    return;
-  }
+  const bool waits = connection != nullptr && connection->id == id && !connection->closing &&
+                     connection->pending != nullptr;
+  return waits ? connection : nullptr;
+}
+
+void on_answer(Core& core, std::uint64_t id, ConnectAnswer answer) {
+  Connection* connection = find_pending(core, id);
+  if (connection == nullptr) return;
   if (answer == ConnectAnswer::kAccept) {
     establish(core, *connection);
   } else {
@@ -220,19 +256,17 @@ void on_answer(Core& core, std::uint64_t id, ConnectAnswer answer) {
 }
 
 // What can be said without asking anyone.
-Reason check(const Core& core, const mqtt::Connect& connect, const Listener& listener) {
+Reason check(const Core& core, const ListenerOptions& listener, const mqtt::Connect& connect,
+             const ClientInfo& client) {
   if (connect.client_id.empty() && !connect.clean && connect.version != Version::k5) {
     return Reason::kIdentifierNotValid;  // [MQTT-3.1.3-8]
   }
   if (connect.client_id.size() > kMaxClientId) return Reason::kIdentifierNotValid;
-  if (!listener.anonymous() && !connect.has_username) return Reason::kNotAuthorised;
-  // A session belongs to the identity that began it.
-  const Session* known = core.sessions.find(connect.client_id);
-  if (known != nullptr && !known->client.identity.empty() &&
-      (listener.anonymous() || known->client.identity != connect.username)) {
-    return Reason::kIdentifierNotValid;
+  // One that must have a name and has none, or a certificate that names nobody.
+  if (client.identity.empty() && (!listener.anonymous || client.certificate)) {
+    return Reason::kNotAuthorised;
   }
-  return Reason::kSuccess;
+  return is_anothers(core, client) ? Reason::kIdentifierNotValid : Reason::kSuccess;
 }
 
 // The properties of version 5.
@@ -246,12 +280,9 @@ Fault check_properties(const mqtt::Connect& connect, Reason& reason) {
   return fault;
 }
 
-void authenticate(Core& core, Connection& connection, const mqtt::Connect& connect,
-                  std::string_view body) {
-  connection.pending = std::make_unique<PendingConnect>();
-  connection.pending->client = describe(core, connection, connect);
-  connection.pending->body = body;
-  // The answer frees `pending`; the hook may still look at the client then.
+// Asks the hooks.
+void authenticate(Core& core, Connection& connection, const mqtt::Connect& connect) {
+  // A copy: the answer frees `pending`, and the hook may still look at the client then.
   const ClientInfo client = connection.pending->client;
   const ConnectRequest request{client, connect.username, connect.password, connect.has_username,
                                connect.has_password};
@@ -259,6 +290,47 @@ void authenticate(Core& core, Connection& connection, const mqtt::Connect& conne
     on_answer(*shared, id, answer);
   });
   if (connection.pending && !connection.closing) pause(connection, kAuthenticating);
+}
+
+void on_password(Core& core, std::uint64_t id, const std::string& hash, bool is_right) {
+  Connection* connection = find_pending(core, id);
+  if (connection == nullptr) return;
+  const std::string body = connection->pending->body;  // `pending` may go
+  mqtt::Connect connect;
+  TG_ASSERT(mqtt::decode_connect(body, connect) == Fault::kNone);
+  const std::string name(connect.username);
+  Users& users = *core.listeners[connection->listener]->users;
+  // The users may have been read anew meanwhile.
+  if (!is_right || users.hash_of(name) != hash) {
+    on_answer(core, id, ConnectAnswer::kBadCredentials);
+    return;
+  }
+  users.remember_right(name, connect.password);
+  authenticate(core, *connection, connect);
+}
+
+// Against the listener's users, off the loop: a hash takes its time.
+void check_password(Core& core, Connection& connection, const ListenerSlot& slot,
+                    const mqtt::Connect& connect) {
+  const std::string name(connect.username);
+  const std::string password(connect.password);
+  if (slot.users->was_right(name, password)) {
+    authenticate(core, connection, connect);
+    return;
+  }
+  // One that is not known takes as long.
+  std::string hash(slot.users->hash_of(name));
+  if (hash.empty()) hash = kNobodysHash;
+  const bool taken =
+      core.slow->work.submit([hash, password] { return is_right_password(hash, password); },
+                             [shared = &core, id = connection.id, hash](bool is_right) {
+                               on_password(*shared, id, hash, is_right);
+                             });
+  if (taken) {
+    pause(connection, kAuthenticating);
+  } else {
+    on_answer(core, connection.id, ConnectAnswer::kUnavailable);
+  }
 }
 
 }  // namespace
@@ -287,13 +359,22 @@ void handle_connect(Core& core, Connection& connection, const mqtt::Frame& frame
     close_for(core, connection, fault);
     return;
   }
-  const Listener& listener = core.listeners[connection.listener]->listener;
-  if (reason == Reason::kSuccess) reason = check(core, connect, listener);
+  const ListenerSlot& slot = *core.listeners[connection.listener];
+  ClientInfo client = describe(core, connection, slot, connect);
+  if (reason == Reason::kSuccess) reason = check(core, slot.options, connect, client);
   if (reason != Reason::kSuccess) {
     refuse(core, connection, connect.version, reason);
     return;
   }
-  authenticate(core, connection, connect, frame.body);
+  connection.pending = std::make_unique<PendingConnect>();
+  connection.pending->client = std::move(client);
+  connection.pending->body = frame.body;
+  // With a certificate and users both are asked for.
+  if (slot.users && (connect.has_username || !slot.options.anonymous)) {
+    check_password(core, connection, slot, connect);
+  } else {
+    authenticate(core, connection, connect);
+  }
 }
 
 }  // namespace tg::broker

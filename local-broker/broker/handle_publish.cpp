@@ -85,7 +85,8 @@ Reason denial(Core& core, const Connection& connection, const Publish& publish,
   }
   ++core.counts.denied;
   if (core.limit_log.allow(core.now_ms)) {
-    log::warning(kLog, "publish of {} on {} was dropped: {}", connection.session->client.client_id,
+    log::warning(kLog, {{"CLIENT", connection.session->client.client_id}, {"TOPIC", publish.topic}},
+                 "publish of {} on {} was dropped: {}", connection.session->client.client_id,
                  publish.topic, too_deep ? "too many levels" : "not authorised");
   }
   return too_deep ? Reason::kTopicNameInvalid : Reason::kNotAuthorised;

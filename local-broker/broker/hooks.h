@@ -8,21 +8,37 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tg::broker {
 
 // Names one acknowledgement that is owed: a session, its epoch and a packet id. Opaque to the hook.
 using AckToken = std::uint64_t;
 
+// A client's certificate; it was verified in the handshake.
+struct Certificate {
+  std::string common_name;
+  std::vector<std::string> dns_names;
+  std::vector<std::string> uris;
+  std::vector<std::string> emails;
+  std::string fingerprint;  // SHA-256, lower-case hex
+  std::string issuer;       // RFC 2253
+  std::string serial;       // hex
+  std::int64_t not_after_s = 0;
+};
+
 struct ClientInfo {
   std::string client_id;
-  std::string identity;  // thing name of its certificate, user name, or empty = anonymous
+  std::string identity;  // common name of its certificate, user name, or empty = anonymous
   std::string username;
   std::string listener;
-  std::string address;        // peer, for the log
-  std::uint8_t protocol = 4;  // 3 (MQIsdp), 4 (3.1.1), 5
+  std::string address;                                  // peer, for the log
+  std::shared_ptr<const Certificate> certificate = {};  // null = none was asked for
+  std::uint8_t protocol = 4;                            // 3 (MQIsdp), 4 (3.1.1), 5
+  bool trusted = false;  // by its listener: may do without an identity what needs one
 };
 
 struct ConnectRequest {

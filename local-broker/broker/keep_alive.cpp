@@ -38,6 +38,10 @@ void arm_timer(Core& core, Connection& connection) {
 
 void on_timer(Core& core, Connection& connection) {
   if (connection.closing) return;
+  if (connection.opening && silence_deadline(core, connection) <= core.now_ms) {
+    fail_opening(core, connection, OpenFault::kTimeout);
+    return;
+  }
   if (connection.refused_until_ms != 0 && connection.refused_until_ms <= core.now_ms) {
     close(core, connection, "a publish was refused");
   } else if (silence_deadline(core, connection) <= core.now_ms) {

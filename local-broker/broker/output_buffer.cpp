@@ -55,11 +55,12 @@ void OutputBuffer::make_room(std::size_t count, BufferPool& pool) {
     const auto block = pool.take();
     data_ = block.data;
     capacity_ = block.capacity;
+    begin_ = end_ = kFrontRoom;
   }
-  if (begin_ > 0) {
-    std::memmove(data_, data_ + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
+  if (begin_ > kFrontRoom) {
+    std::memmove(data_ + kFrontRoom, data_ + begin_, end_ - begin_);
+    end_ -= begin_ - kFrontRoom;
+    begin_ = kFrontRoom;
   }
   if (count <= capacity_ - end_) return;
   const auto block = pool.grow({data_, capacity_}, end_ + count);

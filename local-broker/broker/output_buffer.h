@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
+#include <span>
 #include <vector>
 
 namespace tg::broker {
@@ -36,6 +36,9 @@ class BufferPool {
 
 class OutputBuffer {
  public:
+  // For a header that goes before what is sent.
+  static constexpr std::uint32_t kFrontRoom = 16;
+
   OutputBuffer() = default;
   OutputBuffer(const OutputBuffer&) = delete;
   OutputBuffer& operator=(const OutputBuffer&) = delete;
@@ -50,7 +53,8 @@ class OutputBuffer {
   void consume(std::size_t count, BufferPool& pool);
   // Must be called before the end of its life.
   void clear(BufferPool& pool);
-  [[nodiscard]] std::string_view view() const { return {data_ + begin_, end_ - begin_}; }
+  // The kFrontRoom bytes before it are there, and hold nothing that is needed.
+  [[nodiscard]] std::span<char> bytes() { return {data_ + begin_, size()}; }
   [[nodiscard]] std::size_t size() const { return end_ - begin_; }
 
  private:

@@ -105,12 +105,17 @@ void receive(Core& core, Connection& connection) {
   const bool in_place = connection.tail.size() <= kShortTail;
   const std::size_t before = in_place ? connection.tail.size() : 0;
   std::memcpy(buffer, connection.tail.data(), before);
-  const IoResult got = connection.channel.receive({buffer + before, share});
+  const IoResult got = connection.channel.receive({buffer + before, share}, core.scratch);
   if (got.state == IoState::kClosed) {
     close(core, connection, "closed by the peer");
     return;
   }
-  if (got.bytes < share && !connection.peer_ended) connection.readable = false;
+  if (got.state == IoState::kMalformed) {
+    close_for(core, connection, Fault::kWebSocket);
+    return;
+  }
+  if (connection.channel.owes()) mark_dirty(core, connection);
+  if (got.drained && !connection.peer_ended) connection.readable = false;
   if (got.state == IoState::kBlocked) {
     connection.readable = false;
     return;
@@ -130,16 +135,17 @@ void receive(Core& core, Connection& connection) {
   }
 }
 
+}  // namespace
+
 void make_ready(Core& core, Connection& connection) {
   if (connection.in_ready) return;
   connection.in_ready = true;
   core.ready.push_back(&connection);
 }
 
-}  // namespace
-
 void service(Core& core, Connection& connection) {
   if (connection.closing) return;
+  if (connection.opening && !open_connection(core, connection)) return;
   if (std::exchange(connection.resumed, false)) parse_tail(core, connection);
   if (connection.paused != 0 || connection.closing || !connection.readable) return;
   receive(core, connection);

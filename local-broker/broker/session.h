@@ -72,6 +72,11 @@ class Sessions {
   void erase(Session& session);
   [[nodiscard]] std::size_t size() const { return slots_.size(); }
 
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    slots_.for_each(visit);
+  }
+
  private:
   // Keys view the sessions' own client ids.
   std::unordered_map<std::string_view, std::uint32_t> by_id_;

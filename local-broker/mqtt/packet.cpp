@@ -49,6 +49,8 @@ const char* fault_name(Fault fault) {
       return "receive_maximum";
     case Fault::kReason:
       return "reason";
+    case Fault::kWebSocket:
+      return "websocket";
   }
   return "unknown";
 }

@@ -52,8 +52,9 @@ enum class Fault : std::uint8_t {
   kTopicAlias,      // version 5: zero, or above the maximum
   kReceiveMaximum,  // version 5: more publishes at once than were allowed
   kReason,          // version 5: a reason code that the packet may not have
+  kWebSocket,       // not of the packet: a frame around it that RFC 6455 forbids
 };
-inline constexpr std::size_t kFaultCount = 21;
+inline constexpr std::size_t kFaultCount = 22;
 
 [[nodiscard]] const char* fault_name(Fault fault);
 

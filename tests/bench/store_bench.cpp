@@ -4,6 +4,7 @@
 //   store-bench ingest DIR [--messages N] [--group N] [--payload BYTES] [--rounds N]
 //     CPU µs per message and bytes written ÷ payload, log and store in turn, medians.
 //   store-bench fill DIR --messages N --group N      fills a store, one commit per group
+//   store-bench fill-single DIR --messages N         N segments of one record, past the merging
 //   store-bench open DIR                             opens it: time, records, resident memory
 //   store-bench drain DIR                            reads all and advances: CPU µs per message
 //
@@ -26,10 +27,12 @@
 #include <string>
 #include <vector>
 
+#include "daemon/base/bytes.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/timers.h"
 #include "daemon/base/unique_fd.h"
+#include "daemon/store/sqlite.h"
 #include "daemon/store/store.h"
 
 namespace {
@@ -261,6 +264,41 @@ void ingest(const std::filesystem::path& directory, std::map<std::string, std::s
   std::printf("ratio       %.2f\n", median(cpu["store"]) / median(cpu["append log"]));
 }
 
+// Each record a segment of its own, which merging would not leave: the worst case for the index.
+void fill_single(const std::filesystem::path& directory, const Messages& messages,
+                 std::size_t count) {
+  { Bench made(directory); }
+  auto database =
+      tg::store::Database::open(directory / "streams.db", tg::store::Database::Mode::kReadWrite);
+  if (!database) fail(database.error().message);
+  const auto must = [](const auto& result) {
+    if (!result) fail(result.error().message);
+  };
+  must(database->exec("PRAGMA synchronous=OFF; BEGIN"));
+  auto insert = database->prepare("INSERT INTO segment_1 VALUES(?,1,9,?,?,1,?,?,0,?,?)");
+  must(insert);
+  std::uint64_t bytes = 0;
+  std::string data;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto record = messages.record(i);
+    data.clear();
+    tg::store::append_record(data, record);
+    const auto wall = static_cast<std::uint64_t>(record.received.wall_ms);
+    insert->bind(1, std::uint64_t{i + 1})
+        .bind(2, wall)
+        .bind(3, wall)
+        .bind(4, static_cast<std::uint64_t>(record.received.mono_ms))
+        .bind(5, std::uint64_t{data.size()})
+        .bind(6, std::uint64_t{tg::crc32c(data)})
+        .bind_blob(7, data);
+    must(insert->run());
+    bytes += data.size();
+  }
+  must(database->exec("UPDATE stream SET next_seq = " + std::to_string(count + 1) +
+                      ", bytes = " + std::to_string(bytes) + "; COMMIT"));
+  must(database->checkpoint());
+}
+
 void open(const std::filesystem::path& directory) {
   const long before = status_kb("VmRSS:");
   const auto started = std::chrono::steady_clock::now();
@@ -290,7 +328,8 @@ void drain(const std::filesystem::path& directory) {
 int main(int argc, char** argv) {
   if (argc < 3 || argc % 2 == 0) {
     fail(
-        "usage: store-bench ingest|fill|open|drain DIR [--messages N] [--group N] [--payload N] "
+        "usage: store-bench ingest|fill|fill-single|open|drain DIR [--messages N] [--group N] "
+        "[--payload N] "
         "[--rounds N]");
   }
   const std::string what = argv[1];
@@ -308,6 +347,8 @@ int main(int argc, char** argv) {
     ingest(directory, set);
   } else if (what == "fill") {
     Bench(directory).ingest(Messages(set["--payload"]), set["--messages"], set["--group"]);
+  } else if (what == "fill-single") {
+    fill_single(directory, Messages(set["--payload"]), set["--messages"]);
   } else if (what == "open") {
     open(directory);
   } else if (what == "drain") {

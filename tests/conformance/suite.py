@@ -11,12 +11,12 @@ Names of a case's own, t.id('a') and t.topic('x'), keep the cases of one broker 
 comes" is shown by a PING round: what the broker had to send stands before the PINGRESP.
 """
 import os
-import socket
 import threading
 import time
 import traceback
 
 import codec
+import transport
 from codec import Will  # noqa: F401 (for the cases)
 
 TIMEOUT_S = 10
@@ -39,8 +39,7 @@ def equal(found, wanted, what):
 class Client:
     def __init__(self, address, version):
         self.version = version
-        self.socket = socket.create_connection(address, TIMEOUT_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = transport.connect(address, TIMEOUT_S)
         self.buffer = bytearray()
         self.connack = None
         self.last_id = 0

@@ -13,9 +13,12 @@ namespace {
 bool tree_matches(std::string_view filter, std::string_view topic) {
   tg::broker::Sessions sessions;
   tg::broker::Subscriptions subscriptions;
-  subscriptions.add(sessions.create("c"), filter, 0, 1);
+  const tg::mqtt::FilterRequest request{filter, {}, 0};
+  static_cast<void>(subscriptions.add(sessions.create("c"), request, 0, 1));
   std::size_t found = 0;
-  subscriptions.match(topic, [&found](const tg::broker::Subscriber&) { ++found; });
+  subscriptions.match(
+      topic, [&found](const tg::broker::Subscriber&) { ++found; },
+      [](tg::broker::Subscriptions::GroupPlace, const tg::broker::SharedGroup&) {});
   if (found > 1) std::abort();
   return found == 1;
 }

@@ -81,6 +81,8 @@ class SyncedOnly:
         """After a clean end: all changes replayed give the folder as it is, or the log has holes."""
         files = self._replay(self._entries())
         for path in self._paths(self.folder):
+            if str(path).endswith('-head') or str(path).startswith('last-good/'):
+                continue  # copies that help after damage; nothing acknowledged depends on them
             there = (self.folder / path).read_bytes()
             check(files.get(path) == there, f'{path} was changed behind the back of keep_synced')
 

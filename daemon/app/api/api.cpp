@@ -31,14 +31,19 @@ void add_index(AdminRoutes& routes) {
 
 }  // namespace
 
-void add_api(AdminRoutes& routes, const PartsNow& parts) {
+void add_api(AdminRoutes& routes, const PartsNow& parts, const ReloadNow& reload,
+             const ResetNow& reset) {
   add_index(routes);
   add_health_api(routes, parts);
   add_status_api(routes, parts);
+  add_config_api(routes, parts, reload);
+  add_reset_api(routes, parts, reset);
   add_log_api(routes);
   add_streams_api(routes, parts);
+  add_clients_api(routes, parts);
   add_dead_letters_api(routes, parts);
   add_plugins_api(routes, parts);
+  add_trace_api(routes, parts);
 }
 
 }  // namespace tg::app

@@ -60,7 +60,10 @@ std::optional<Json> Context::get(const std::string& path) { return call("GET", p
 
 std::optional<Json> Context::call(const char* method, const std::string& path,
                                   const std::string& body) {
-  const Reply reply = request(method, path, body);
+  return take(request(method, path, body));
+}
+
+std::optional<Json> Context::take(const Reply& reply) {
   if (!reply.error.empty()) {
     fail(kUnreachable, fmt::format("the daemon does not answer on {}: {}. Is it running (systemctl "
                                    "status tidegate)? Another socket: --socket PATH",

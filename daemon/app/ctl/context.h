@@ -44,6 +44,9 @@ class Context {
   [[nodiscard]] std::optional<Json> call(const char* method, const std::string& path,
                                          const std::string& body = {});
 
+  // The same for a request that has been made.
+  [[nodiscard]] std::optional<Json> take(const Reply& reply);
+
   // The document itself with --json, else what `text` makes of it.
   void print(const Json& document, const std::function<std::string(const Json&)>& text) const;
   // To stderr, as "tidegatectl: message"; sets the exit code.

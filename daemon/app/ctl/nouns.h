@@ -13,9 +13,16 @@ namespace tg::ctl {
 void add_nouns(CLI::App& app, Context& context);
 
 void add_status(CLI::App& app, Context& context);
+void add_clients(CLI::App& app, Context& context);
+void add_trace(CLI::App& app, Context& context);
+void add_diag(CLI::App& app, Context& context);
+void add_factory_reset(CLI::App& app, Context& context);
+void add_top(CLI::App& app, Context& context);
+void add_config(CLI::App& app, Context& context);
 void add_streams(CLI::App& app, Context& context);
 void add_dlq(CLI::App& app, Context& context);
 void add_plugins(CLI::App& app, Context& context);
 void add_log(CLI::App& app, Context& context);
+void add_users(CLI::App& app, Context& context);
 
 }  // namespace tg::ctl

@@ -20,6 +20,21 @@ std::string section(const Json& status, const char* key, const char* title, cons
   return fmt::format("\n{}\n{}", title, table(head, rows));
 }
 
+// Said only when there is something to say.
+std::string config_text(const Json& status) {
+  const auto config = status.find("config");
+  if (config == status.end()) return {};
+  std::string out;
+  const std::string problem = text(*config, "problem");
+  if (!problem.empty() && text(*config, "state") == "current") {
+    out += fmt::format("Config   the changed file was refused: {}\n", problem);
+  }
+  for (const auto& key : config->value("restart_keys", Json::array())) {
+    out += fmt::format("Config   {} counts after a restart\n", key.get<std::string>());
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string status_text(const Json& status) {
@@ -29,23 +44,39 @@ std::string status_text(const Json& status) {
   const std::string reason = text(status, "reason");
   if (reason != "-" && !reason.empty()) out += fmt::format("why: {}\n", reason);
   if (const auto broker = status.find("broker"); broker != status.end()) {
-    out += fmt::format("\nBroker   {} connected, {} sessions, {} subscriptions, {} retained\n",
-                       text(*broker, "connections"), text(*broker, "sessions"),
-                       text(*broker, "subscriptions"), text(*broker, "retained"));
+    out += fmt::format(
+        "\nBroker   {} connected, {} sessions, {} subscriptions, {} retained; {} in, {} out\n",
+        text(*broker, "connections"), text(*broker, "sessions"), text(*broker, "subscriptions"),
+        text(*broker, "retained"), rate_text(number(*broker, "received_per_s")),
+        rate_text(number(*broker, "delivered_per_s")));
   }
   if (const auto store = status.find("store"); store != status.end()) {
-    out += fmt::format("Store    {}, {} waiting for commit, epoch {}\n", text(*store, "health"),
+    out += fmt::format("Store    {}, {} used, room for {}, {} waiting for commit, epoch {}\n",
+                       text(*store, "health"), size_text(number(*store, "used_bytes")),
+                       size_text(number(*store, "room_bytes")),
                        size_text(number(*store, "pending_bytes")), text(*store, "epoch"));
   }
-  out += section(status, "streams", "Streams",
-                 {"NAME", "PRIORITY", "RECORDS", "SIZE", "OLDEST", "EVICTED"}, [](const Json& s) {
-                   return Row{text(s, "name"),
-                              text(s, "priority"),
-                              text(s, "records"),
-                              size_text(number(s, "bytes")),
-                              duration_text(number(s, "oldest_age_s")),
-                              text(s, "evicted")};
-                 });
+  if (const auto system = status.find("system"); system != status.end()) {
+    out += fmt::format("Disk     {} free of {}\nProcess  {} resident, {} open files\n",
+                       size_text(number(*system, "disk_free_bytes")),
+                       size_text(number(*system, "disk_total_bytes")),
+                       size_text(number(*system, "rss_bytes")), text(*system, "open_files"));
+  }
+  out += config_text(status);
+  out +=
+      section(status, "streams", "Streams",
+              {"NAME", "PRIORITY", "RECORDS", "SIZE", "OF", "OLDEST", "IN", "FULL IN", "EVICTED"},
+              [](const Json& s) {
+                return Row{text(s, "name"),
+                           text(s, "priority"),
+                           text(s, "records"),
+                           size_text(number(s, "bytes")),
+                           size_text(number(s, "max_bytes")),
+                           duration_text(number(s, "oldest_age_s")),
+                           rate_text(number(s, "records_per_s")),
+                           duration_text(number(s, "full_in_s")),
+                           text(s, "evicted")};
+              });
   out += section(status, "uplinks", "Uplinks", {"NAME", "STATE", "SINCE", "IN FLIGHT", "REASON"},
                  [](const Json& u) {
                    return Row{text(u, "name"), text(u, "state"),

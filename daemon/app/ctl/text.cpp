@@ -62,6 +62,10 @@ std::string size_text(double bytes) {
   return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
 }
 
+std::string rate_text(double per_second) {
+  return per_second < 0 ? "-" : fmt::format("{:.1f}/s", per_second);
+}
+
 std::string time_text(double wall_ms) {
   if (wall_ms <= 0) return "-";
   const auto seconds = static_cast<std::time_t>(wall_ms / 1000);

@@ -23,6 +23,8 @@ using Row = std::vector<std::string>;
 [[nodiscard]] std::string duration_text(double seconds);
 // 1536 -> "1.5 KiB".
 [[nodiscard]] std::string size_text(double bytes);
+// 12.34 -> "12.3/s"; negative -> "-".
+[[nodiscard]] std::string rate_text(double per_second);
 // Milliseconds since 1970 -> "2026-01-31 12:00:00" in local time; 0 -> "-".
 [[nodiscard]] std::string time_text(double wall_ms);
 

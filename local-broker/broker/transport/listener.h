@@ -1,4 +1,4 @@
-// A listening TCP socket. Accepts until the kernel has no more, a batch at a time.
+// A listening socket, TCP or Unix. Accepts until the kernel has no more, a batch at a time.
 //
 // Out of descriptors, a spare one is given up to accept and close the caller at once, so that the
 // queue empties instead of the loop spinning.
@@ -12,6 +12,8 @@
 
 #include "daemon/base/result.h"
 #include "daemon/base/unique_fd.h"
+#include "local-broker/broker/transport/address.h"
+#include "local-broker/broker/transport/unix_socket.h"
 
 namespace tg::broker {
 
@@ -22,8 +24,13 @@ struct Accepted {
 
 class Listener {
  public:
-  // "127.0.0.1:1883" or "[::1]:1883"; port 0 = any free one.
-  static Result<Listener> open(const std::string& name, const std::string& address, bool anonymous);
+  // As parse_address() takes it.
+  static Result<Listener> open(const std::string& address);
+  // A socket that another process has bound; its file, if it has one, stays.
+  static Result<Listener> adopt(UniqueFd fd);
+  ~Listener();
+  Listener(Listener&&) = default;
+  Listener& operator=(Listener&&) = delete;
 
   enum class Outcome : std::uint8_t {
     kAccepted,
@@ -32,25 +39,21 @@ class Listener {
     kStuck,     // no descriptor at all: try again later
   };
   [[nodiscard]] Outcome accept(Accepted& accepted);
+  // Whether somebody waits to be accepted.
+  [[nodiscard]] bool has_caller() const;
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] bool anonymous() const { return anonymous_; }
-  void close() { fd_.reset(); }
+  void close();
 
  private:
-  Listener(std::string name, UniqueFd fd, bool anonymous);
+  Listener(UniqueFd fd, SocketFile file);
   Outcome turn_away();
 
-  std::string name_;
   UniqueFd fd_;
   UniqueFd spare_;
+  SocketFile file_;
   std::uint16_t port_ = 0;
-  bool anonymous_;
 };
-
-// "192.0.2.1:5000", "[::1]:5000".
-[[nodiscard]] std::string peer_text(const sockaddr_storage& peer);
 
 }  // namespace tg::broker

@@ -1,4 +1,5 @@
 #include "daemon/base/log.h"
+#include "daemon/base/source_limits.h"
 
 #include <catch2/catch.hpp>
 
@@ -51,6 +52,17 @@ TEST_CASE("levels have names") {
   CHECK(log::parse_level("warning") == log::Level::kWarning);
   CHECK_FALSE(log::parse_level("loud"));
   CHECK(std::string(log::to_string(log::Level::kDebug)) == "debug");
+}
+
+TEST_CASE("each source has a limit of its own, and the oldest is forgotten") {
+  log::SourceLimits limits(1, 1000, 2);
+  CHECK(limits.allow("noisy", 0));
+  CHECK_FALSE(limits.allow("noisy", 1));
+  CHECK(limits.allow("quiet", 2));
+  CHECK(limits.allow("third", 3));
+  CHECK(limits.size() == 2);
+  CHECK(limits.allow("noisy", 4));
+  CHECK_FALSE(limits.allow("third", 5));
 }
 
 TEST_CASE("a limit lets a burst through, counts the rest, and opens again") {

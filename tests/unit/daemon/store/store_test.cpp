@@ -423,6 +423,7 @@ TEST_CASE("a commit that fails is tried again and its tokens wait for it") {
   CHECK(store.committed.empty());
   REQUIRE(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr) == SQLITE_OK);
   sqlite3_close(other);
+  loop.advance_ms(1000);
   loop.run_until([&store] { return store.committed.size() == 1; });
   CHECK(store->health() == Health::kOk);
   CHECK(store.payloads(0, 1) == std::vector<std::string>{"1", "2"});
@@ -435,7 +436,7 @@ TEST_CASE("the WAL is copied into the database while the store runs") {
   const auto file = dir.path / "streams.db";
   for (int i = 0; i < 200; ++i) store.put(0, std::string(40'000, 'x'));
   CHECK(std::filesystem::file_size(file) > 4'000'000);
-  CHECK(std::filesystem::file_size(dir.path / "streams.db-wal") < 8'000'000);
+  CHECK(std::filesystem::file_size(dir.path / "streams.db-wal") <= 8U << 20U);
 }
 
 }  // namespace tg::store

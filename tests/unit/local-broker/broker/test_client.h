@@ -64,7 +64,10 @@ class RecordingHooks : public Hooks {
     if (intake == Intake::kPending) tokens.push_back(token);
     return intake;
   }
-  void on_connected(const ClientInfo& client) override { events.push_back("+" + client.client_id); }
+  void on_connected(const ClientInfo& client) override {
+    events.push_back("+" + client.client_id);
+    connected.push_back(client);
+  }
   void on_disconnected(const ClientInfo& client, std::string_view) override {
     events.push_back("-" + client.client_id);
   }
@@ -79,6 +82,7 @@ class RecordingHooks : public Hooks {
   std::vector<Offered> offered;
   std::vector<AckToken> tokens;
   std::vector<std::string> events;
+  std::vector<ClientInfo> connected;
   int held = 0;
 };
 
@@ -112,6 +116,7 @@ struct ConnectOptions {
   int will_qos = 0;
   bool will_retain = false;
   std::string username = "";
+  std::string password = "";
   int level = 4;
   std::string properties = "";  // of version 5, without their length
   std::string will_properties = "";
@@ -145,6 +150,9 @@ inline std::string list(const std::string& properties) {
 class Client {
  public:
   explicit Client(Fixture& fixture);
+  virtual ~Client() = default;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
 
   // Writes and lets the broker run.
   void send(const std::string& bytes);
@@ -165,6 +173,13 @@ class Client {
   Received receive();
   // "topic=payload" of everything that is there, separated by spaces.
   std::string drain();
+
+ protected:
+  // As ::send and ::recv, without waiting; for what lies between MQTT and the socket.
+  virtual ssize_t transmit(const char* data, std::size_t size);
+  virtual ssize_t fetch(char* data, std::size_t size);
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  void run() const;
 
  private:
   void read_some();
@@ -231,18 +246,28 @@ inline Client::Client(Fixture& fixture)
 inline void Client::send(const std::string& bytes) {
   std::string_view left = bytes;
   while (!left.empty()) {
-    const ssize_t sent = ::send(fd_.get(), left.data(), left.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = transmit(left.data(), left.size());
     if (sent > 0) left.remove_prefix(static_cast<std::size_t>(sent));
     fixture_.run();
     if (sent <= 0) return;
   }
 }
 
+inline void Client::run() const { fixture_.run(); }
+
+inline ssize_t Client::transmit(const char* data, std::size_t size) {
+  return ::send(fd_.get(), data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+inline ssize_t Client::fetch(char* data, std::size_t size) {
+  return ::recv(fd_.get(), data, size, MSG_DONTWAIT);
+}
+
 inline void Client::read_some() {
   char buffer[65536];
   for (;;) {
     fixture_.run();
-    const ssize_t got = ::recv(fd_.get(), buffer, sizeof(buffer), MSG_DONTWAIT);
+    const ssize_t got = fetch(buffer, sizeof(buffer));
     if (got == 0 || (got < 0 && errno != EAGAIN)) closed_ = true;
     if (got <= 0) return;
     input_.append(buffer, static_cast<std::size_t>(got));
@@ -282,6 +307,7 @@ inline int Client::connect(const std::string& id, const ConnectOptions& options)
   const bool has_will = !options.will_topic.empty();
   if (has_will) flags |= 4 | options.will_qos << 3 | (options.will_retain ? 0x20 : 0);
   if (!options.username.empty()) flags |= 0x80;
+  if (!options.password.empty()) flags |= 0x40;
   std::string body = text(options.level == 3 ? "MQIsdp" : "MQTT");
   body.push_back(static_cast<char>(options.level));
   body.push_back(static_cast<char>(flags));
@@ -291,6 +317,7 @@ inline int Client::connect(const std::string& id, const ConnectOptions& options)
   if (has_will && options.level == 5) body += list(options.will_properties);
   if (has_will) body += text(options.will_topic) + text(options.will_payload);
   if (!options.username.empty()) body += text(options.username);
+  if (!options.password.empty()) body += text(options.password);
   send(packet(0x10, body));
   const Packet answer = next();
   return answer.type == 2 ? answer.id() : -1;
