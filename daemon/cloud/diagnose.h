@@ -13,7 +13,8 @@
 
 namespace tg::cloud {
 
-// With an empty reason when nothing stands in the way (now).
-[[nodiscard]] Down diagnose(const LinkOptions& options, const std::vector<std::string>& addresses);
+// Empty when nothing stands in the way (now).
+[[nodiscard]] std::string diagnose(const LinkOptions& options,
+                                   const std::vector<std::string>& addresses);
 
 }  // namespace tg::cloud
