@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "daemon/app/api/api.h"
 #include "daemon/app/broker_config.h"
@@ -14,6 +15,7 @@
 #include "daemon/app/version.h"
 #include "daemon/app/wipe.h"
 #include "daemon/base/log.h"
+#include "daemon/cloud/any_link.h"
 #include "daemon/store/broker_state.h"
 #include "daemon/uplink/store_source.h"
 
@@ -45,7 +47,7 @@ Result<void> Gateway::State::start() {
   log::info(kLog, "tidegated {} starts as gateway {}", kVersion, config().gateway_id);
   if (auto done = open_store(); !done) return done;
   if (auto done = start_plugins(); !done) return done;
-  if (auto done = make_uplink(config()); !done) return done;
+  if (auto done = make_uplinks(config()); !done) return done;
   if (auto done = start_admin(); !done) return done;
   // Last: from the first accepted connection on everything behind it is there.
   if (auto done = start_broker(); !done) return done;
@@ -96,6 +98,10 @@ Result<void> Gateway::State::open_store() {
   };
   events.on_advanced = [this](store::StreamId stream) { on_advanced(stream); };
   store_->set_events(std::move(events));
+  router_.emplace(routes(config(), *store_), bridged_filters(config()));
+  dead_letters_.emplace(*store_, metrics_, [this](std::string_view topic, store::StreamId stream) {
+    return router_->on_error(topic, stream);
+  });
   tracer_.emplace(clock_, loop_, [this](const store::ReaderStatus& reader, store::Seq seq) {
     return progress_of(reader, seq);
   });
@@ -103,8 +109,8 @@ Result<void> Gateway::State::open_store() {
 }
 
 Result<void> Gateway::State::start_broker() {
-  router_.emplace(routes(config(), *store_));
   wiring_.emplace(*router_, *store_, *tracer_, clock_, metrics_);
+  wiring_->set_bridges(bridges());
   if (config().persistence) {
     sessions_.emplace(*store_, clock_);
   } else {
@@ -129,20 +135,34 @@ Result<void> Gateway::State::start_plugins() {
   return {};
 }
 
-// Also for a reload; the link and its thread stay from the first uplink on.
-Result<void> Gateway::State::make_uplink(const config::Config& config) {
-  if (!config.cloud) return {};
-  auto options = uplink_options(config);
-  if (!options) return tl::unexpected(options.error());
-  std::vector<std::unique_ptr<uplink::Source>> sources;
-  for (const auto& item : config.exports) {
-    sources.push_back(std::make_unique<uplink::StoreSource>(
-        *store_, store_->find_stream(item.stream), *store_->find_reader(item.stream, item.name)));
+// Also for a reload; a link and its thread stay for the next uplink of that name.
+Result<void> Gateway::State::make_uplinks(const config::Config& config) {
+  for (const auto& cloud : config.uplinks) {
+    auto options = uplink_options(config, cloud);
+    if (!options) return tl::unexpected(options.error());
+    std::vector<std::unique_ptr<uplink::Source>> sources;
+    for (const auto& item : options->exports) {
+      sources.push_back(std::make_unique<uplink::StoreSource>(
+          *store_, store_->find_stream(item.stream), *store_->find_reader(item.stream, item.name),
+          item.name));
+    }
+    auto& link = links_[cloud.name];
+    if (link == nullptr) link = std::make_unique<cloud::AnyLink>(loop_.post());
+    uplinks_.push_back(std::make_unique<uplink::Uplink>(
+        std::move(*options), *link, std::move(sources), clock_, loop_, metrics_, random_seed(),
+        [this](const pipeline::Cause& cause, const store::Record& record) {
+          return dead_letters_->add(cause, record);
+        }));
+    if (auto* bridge = uplinks_.back()->bridge()) {
+      bridge->set_deliver([this](const uplink::LocalMessage& message) {
+        if (!broker_) return;
+        broker_->publish(message.topic, message.payload, message.qos, false, message.properties,
+                         message.expires_in_ms);
+      });
+    }
+    uplinks_.back()->start();
   }
-  if (!link_) link_.emplace(loop_.post());
-  uplink_.emplace(std::move(*options), *link_, std::move(sources), clock_, loop_, metrics_,
-                  random_seed());
-  uplink_->start();
+  if (wiring_) wiring_->set_bridges(bridges());
   return {};
 }
 
@@ -165,7 +185,7 @@ Result<void> Gateway::State::start_admin() {
 
 void Gateway::State::on_advanced(store::StreamId stream) {
   if (plugins_) plugins_->on_advanced(stream);
-  if (uplink_) uplink_->on_advanced(stream);
+  for (const auto& uplink : uplinks_) uplink->on_advanced(stream);
 }
 
 // Once a second: what no event would tell.
@@ -200,7 +220,8 @@ Parts Gateway::State::parts() {
   parts.metrics = &metrics_;
   parts.store = store_.get();
   parts.broker = broker_ ? &*broker_ : nullptr;
-  parts.uplink = uplink_ ? &*uplink_ : nullptr;
+  for (const auto& uplink : uplinks_) parts.uplinks.push_back(uplink.get());
+  parts.dead_letters = dead_letters_ ? &*dead_letters_ : nullptr;
   parts.plugins = plugins_.get();
   parts.tracer = &*tracer_;
   parts.rates = &rates_;
@@ -211,7 +232,10 @@ Parts Gateway::State::parts() {
 Tracer::Progress Gateway::State::progress_of(const store::ReaderStatus& reader,
                                              store::Seq seq) const {
   const bool is_done = reader.position > seq;
-  std::string text = uplink_ ? uplink_->progress(reader.name, seq) : std::string();
+  std::string text;
+  for (const auto& uplink : uplinks_) {
+    if (text.empty()) text = uplink->progress(reader.name, seq);
+  }
   if (reader.detached) return {true, "detached: it holds the record and does not read"};
   if (text.empty()) {
     text = is_done ? "handled" : fmt::format("{} record(s) are before it", seq - reader.position);
@@ -259,12 +283,30 @@ void Gateway::State::stop_broker() {
 }
 
 void Gateway::State::stop_plugins() {
-  plugins_->stop([this] { stop_uplink(); });
+  plugins_->stop([this] { stop_uplinks(); });
 }
 
-void Gateway::State::stop_uplink() {
-  if (!uplink_) return finish();
-  uplink_->stop(kDrainMs, [this] { finish(); });
+void Gateway::State::stop_uplinks() {
+  end_uplinks(kDrainMs, [this] { finish(); });
+}
+
+// done runs once, when each of them has stopped.
+void Gateway::State::end_uplinks(std::int64_t drain_ms, Task done) {
+  if (uplinks_.empty()) return done();
+  const auto left = std::make_shared<std::size_t>(uplinks_.size());
+  for (const auto& uplink : uplinks_) {
+    uplink->stop(drain_ms, [left, done] {
+      if (--*left == 0) done();
+    });
+  }
+}
+
+std::vector<uplink::Bridge*> Gateway::State::bridges() const {
+  std::vector<uplink::Bridge*> all;
+  for (const auto& uplink : uplinks_) {
+    if (auto* bridge = uplink->bridge()) all.push_back(bridge);
+  }
+  return all;
 }
 
 void Gateway::State::finish() {

@@ -107,9 +107,10 @@ Result<TakeOver> Gateway::State::prepare_tokens(const config::Config& next) {
 }
 
 Result<TakeOver> Gateway::State::prepare_store(const config::Config& next) {
+  auto options = store_options(next);
   for (std::size_t i = 0; i < store_->stream_count(); ++i) {
     const auto stream = store_->status(static_cast<store::StreamId>(i));
-    const bool stays = std::any_of(next.streams.begin(), next.streams.end(),
+    const bool stays = std::any_of(options.streams.begin(), options.streams.end(),
                                    [&stream](const auto& s) { return s.name == stream.name; });
     if (!stays && stream.next > stream.first) {
       return fail(
@@ -119,7 +120,6 @@ Result<TakeOver> Gateway::State::prepare_store(const config::Config& next) {
                       stream.name, stream.next - stream.first));
     }
   }
-  auto options = store_options(next);
   const auto now = store_options(config());
   if (options.streams == now.streams && options.readers == now.readers &&
       options.pending_bytes == now.pending_bytes && options.flash_saver == now.flash_saver) {
@@ -135,34 +135,38 @@ Result<TakeOver> Gateway::State::prepare_store(const config::Config& next) {
 
 Result<TakeOver> Gateway::State::prepare_routes(const config::Config& next) {
   // The router stands where it stood: the wiring refers to it.
-  return at_once([this, next] { router_.emplace(routes(next, *store_)); });
+  return at_once([this, next] { router_.emplace(routes(next, *store_), bridged_filters(next)); });
 }
 
 Result<TakeOver> Gateway::State::prepare_plugins(const config::Config& next) {
   return plugins_->prepare_change(processor_options(next), next.plugin_paths);
 }
 
-// A change of the cloud or of an export ends the connection to the cloud and makes a new one: what
+// A change of an uplink or of an export ends the connections to the clouds and makes new ones: what
 // is not acknowledged is sent again, devices do not notice.
 Result<TakeOver> Gateway::State::prepare_uplink(const config::Config& next) {
   const auto& now = config();
-  if (next.cloud == now.cloud && next.exports == now.exports && next.streams == now.streams) {
+  if (next.uplinks == now.uplinks && next.exports == now.exports && next.bridge == now.bridge &&
+      next.streams == now.streams) {
     return at_once([] {});
   }
-  if (next.cloud) {
-    if (auto options = uplink_options(next); !options) return tl::unexpected(options.error());
+  for (const auto& cloud : next.uplinks) {
+    if (auto options = uplink_options(next, cloud); !options) {
+      return tl::unexpected(options.error());
+    }
   }
   return [this, next](const Task& done) {
-    const auto start = [this, next, done] {
-      uplink_.reset();
-      if (const auto made = make_uplink(next); !made) {
-        log::error(kLog, "no uplink: {}", made.error().message);  // it has been checked before
-      }
-      done();
-    };
-    if (!uplink_) return start();
-    // Behind the session's own handler, which is still in it.
-    uplink_->stop(kUplinkDrainMs, [this, start] { loop_.after(0, start); });
+    // Behind the sessions' own handlers, which are still in them.
+    end_uplinks(kUplinkDrainMs, [this, next, done] {
+      loop_.after(0, [this, next, done] {
+        wiring_->set_bridges({});
+        uplinks_.clear();
+        if (const auto made = make_uplinks(next); !made) {
+          log::error(kLog, "no uplink: {}", made.error().message);  // it has been checked before
+        }
+        done();
+      });
+    });
   };
 }
 

@@ -4,8 +4,11 @@
 
 #include <boost/asio/signal_set.hpp>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "daemon/app/admin_server.h"
 #include "daemon/app/broker_pump.h"
@@ -18,7 +21,8 @@
 #include "daemon/app/service.h"
 #include "daemon/app/session_store.h"
 #include "daemon/app/wiring.h"
-#include "daemon/cloud/paho_link.h"
+#include "daemon/cloud/link.h"
+#include "daemon/pipeline/dead_letters.h"
 
 namespace tg::app {
 
@@ -37,7 +41,9 @@ class Gateway::State {
   Result<void> start_broker();
   Result<void> start_plugins();
   Result<void> start_admin();
-  Result<void> make_uplink(const config::Config& config);
+  Result<void> make_uplinks(const config::Config& config);
+  void end_uplinks(std::int64_t drain_ms, Task done);
+  [[nodiscard]] std::vector<uplink::Bridge*> bridges() const;
   void wait_for_signal();
   void on_advanced(store::StreamId stream);
   void check();
@@ -51,7 +57,7 @@ class Gateway::State {
   void stop();
   void stop_broker();
   void stop_plugins();
-  void stop_uplink();
+  void stop_uplinks();
   void finish();
 
   // gateway_reload.cpp: what each part does with a new configuration.
@@ -77,15 +83,16 @@ class Gateway::State {
   Rates rates_;
 
   std::unique_ptr<store::Store> store_;
+  std::optional<pipeline::Router> router_;
+  std::optional<pipeline::DeadLetters> dead_letters_;
   std::unique_ptr<plugin_host::PluginHost> plugins_;
   std::optional<Tracer> tracer_;
-  std::optional<pipeline::Router> router_;
   std::optional<Wiring> wiring_;
   std::optional<SessionStore> sessions_;
   std::optional<broker::Broker> broker_;
   std::optional<BrokerPump> pump_;
-  std::optional<cloud::PahoLink> link_;
-  std::optional<uplink::Uplink> uplink_;
+  std::map<std::string, std::unique_ptr<cloud::Link>> links_;  // by uplink
+  std::vector<std::unique_ptr<uplink::Uplink>> uplinks_;
   std::optional<HealthReporter> health_;
   std::optional<Canary> canary_;
   AdminRoutes routes_;

@@ -1,6 +1,7 @@
 // From the configuration to the options of each floor. Pure.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "daemon/config/config.h"
@@ -14,8 +15,10 @@ namespace tg::app {
 [[nodiscard]] store::StoreOptions store_options(const config::Config& config);
 [[nodiscard]] std::vector<pipeline::Route> routes(const config::Config& config,
                                                   const store::Store& store);
-// The endpoints of the configuration that this version can use; at least one, else an error.
-[[nodiscard]] Result<uplink::UplinkOptions> uplink_options(const config::Config& config);
+// Of the local side.
+[[nodiscard]] std::vector<std::string> bridged_filters(const config::Config& config);
+[[nodiscard]] Result<uplink::UplinkOptions> uplink_options(const config::Config& config,
+                                                           const config::Cloud& cloud);
 
 [[nodiscard]] std::vector<plugin_host::ProcessorOptions> processor_options(
     const config::Config& config);

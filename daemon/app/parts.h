@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "daemon/app/rates.h"
 #include "daemon/app/reloader.h"
@@ -12,6 +13,7 @@
 #include "daemon/base/metrics.h"
 #include "daemon/base/timers.h"
 #include "daemon/config/config.h"
+#include "daemon/pipeline/dead_letters.h"
 #include "daemon/plugin_host/host.h"
 #include "daemon/store/store.h"
 #include "daemon/uplink/uplink.h"
@@ -31,7 +33,8 @@ struct Parts {
   Metrics* metrics = nullptr;
   store::Store* store = nullptr;
   broker::Broker* broker = nullptr;
-  uplink::Uplink* uplink = nullptr;
+  std::vector<uplink::Uplink*> uplinks;
+  pipeline::DeadLetters* dead_letters = nullptr;
   plugin_host::PluginHost* plugins = nullptr;
   Tracer* tracer = nullptr;
   const Rates* rates = nullptr;

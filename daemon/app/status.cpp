@@ -102,6 +102,7 @@ ordered_json streams_json(const Parts& parts) {
   ordered_json all = ordered_json::array();
   for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
     const auto status = parts.store->status(static_cast<store::StreamId>(i));
+    if (status.name == pipeline::kDeadLetterStream) continue;  // has a section of its own
     ordered_json age = nullptr;
     if (status.oldest_wall_ms > 0) {
       age = static_cast<double>(parts.clock->now().wall_ms - status.oldest_wall_ms) / 1000;
@@ -136,19 +137,26 @@ ordered_json readers_json(const store::Store& store) {
   return all;
 }
 
-void add_uplink(ordered_json& status, const Parts& parts) {
-  status["uplinks"] = ordered_json::array();
-  status["exports"] = ordered_json::array();
-  if (parts.uplink == nullptr) return;
-  const auto uplink = parts.uplink->status();
+// Of the metered bytes, what batching and compression saved.
+double saved_share(const uplink::ExporterStatus& item) {
+  if (item.metered_singly_bytes == 0) return 0;
+  return 1 -
+         static_cast<double>(item.metered_bytes) / static_cast<double>(item.metered_singly_bytes);
+}
+
+void add_uplink(ordered_json& status, const Parts& parts, const uplink::UplinkStatus& uplink) {
   const auto& session = uplink.session;
+  const auto now = parts.clock->now();
   status["uplinks"].push_back(
       {{"name", uplink.name},
        {"state", uplink::to_string(session.state)},
-       {"state_age_s", static_cast<double>(parts.clock->now().wall_ms - session.since_ms) / 1000},
+       {"state_age_s", static_cast<double>(now.wall_ms - session.since_ms) / 1000},
        {"reason", session.reason},
+       {"cause", session.cause},
        {"endpoint", session.endpoint},
+       {"expensive", session.expensive},
        {"in_flight", session.in_flight},
+       {"isolating", session.isolating},
        {"reconnects", session.reconnects}});
   for (const auto& item : uplink.exports) {
     status["exports"].push_back({{"name", item.name},
@@ -159,7 +167,11 @@ void add_uplink(ordered_json& status, const Parts& parts) {
                                  {"in_flight", item.in_flight},
                                  {"records_sent", item.sent_records},
                                  {"batches_sent", item.sent_batches},
-                                 {"bytes_sent", item.sent_bytes}});
+                                 {"bytes_sent", item.sent_bytes},
+                                 {"metered_bytes", item.metered_bytes},
+                                 {"saved_share", saved_share(item)},
+                                 {"dead_letters", item.dead_letters},
+                                 {"blocked", item.blocked}});
   }
 }
 
@@ -204,7 +216,13 @@ ordered_json status_json(const Parts& parts) {
                      {"room_bytes", parts.store->space().room_bytes}};
   status["streams"] = streams_json(parts);
   status["readers"] = readers_json(*parts.store);
-  add_uplink(status, parts);
+  status["uplinks"] = ordered_json::array();
+  status["exports"] = ordered_json::array();
+  for (const auto* uplink : parts.uplinks) add_uplink(status, parts, uplink->status());
+  if (parts.dead_letters != nullptr) {
+    status["dead_letters"] = {{"count", parts.dead_letters->count()},
+                              {"bytes", parts.dead_letters->bytes()}};
+  }
   status["processors"] = processors_json(parts.plugins);
   return status;
 }
@@ -218,9 +236,9 @@ std::string status_line(const Parts& parts) {
   std::string line =
       fmt::format("{}: {} connected, {} records stored", state_name(parts),
                   parts.broker != nullptr ? parts.broker->stats().connections : 0, records);
-  if (parts.uplink != nullptr) {
-    const auto session = parts.uplink->status().session;
-    line += fmt::format(", uplink {}", uplink::to_string(session.state));
+  for (const auto* uplink : parts.uplinks) {
+    const auto session = uplink->status().session;
+    line += fmt::format(", uplink {} {}", uplink->name(), uplink::to_string(session.state));
     if (!session.reason.empty()) line += fmt::format(" ({})", session.reason);
   }
   if (const auto why = reason(parts); !why.empty()) line += ", " + why;
@@ -228,6 +246,10 @@ std::string status_line(const Parts& parts) {
 }
 
 void update_gauges(const Parts& parts, Metrics& metrics) {
+  if (parts.dead_letters != nullptr) {
+    metrics.gauge("tidegate_dead_letters", "Records in the dead-letter queue")
+        .set(static_cast<double>(parts.dead_letters->count()));
+  }
   for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
     const auto status = parts.store->status(static_cast<store::StreamId>(i));
     const MetricLabels labels{{"stream", status.name}};

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace tg::app {
 namespace {
 
@@ -38,8 +41,19 @@ std::shared_ptr<Tracer::Trace> Wiring::trace_of(const broker::Publication& publi
 }
 
 Intake Wiring::on_publish(const broker::Publication& publication, broker::AckToken token) {
+  const Intake intake = take_in(publication, token);
+  if (intake == Intake::kDone || intake == Intake::kPending) {
+    for (auto* bridge : bridges_) {
+      bridge->offer(
+          {publication.topic, publication.payload, publication.properties, publication.qos, 0});
+    }
+  }
+  return intake;
+}
+
+Intake Wiring::take_in(const broker::Publication& publication, broker::AckToken token) {
   const auto trace = tracer_.is_waiting() ? trace_of(publication) : nullptr;
-  const auto streams = router_.match(publication.topic);
+  std::span<const store::StreamId> streams = router_.match(publication.topic);
   if (streams.empty()) {
     unrouted_.add();
     tracer_.end(trace, "no route matches: it goes to local subscribers and is not stored");
@@ -53,7 +67,13 @@ Intake Wiring::on_publish(const broker::Publication& publication, broker::AckTok
   record.payload = publication.payload;
   record.qos = publication.qos;
   record.retain = publication.retain;
-  switch (store_.admit(streams, store::record_size_bound(record))) {
+  const std::size_t size = store::record_size_bound(record);
+  store::Admission admission = store_.admit(streams, size);
+  if (admission == store::Admission::kFull || admission == store::Admission::kDiscard) {
+    streams = with_error_streams(publication.topic, streams, size);
+    admission = store_.admit(streams, size);
+  }
+  switch (admission) {
     case store::Admission::kYes:
       break;
     case store::Admission::kDiscard:
@@ -89,6 +109,22 @@ void Wiring::inject(const std::string& client_id, const std::string& topic,
   client.listener = "internal";
   const broker::Publication publication{client, topic, payload, {}, 0, false, false};
   (void)on_publish(publication, 0);  // QoS 0: nobody waits for an answer
+}
+
+// The error action of a route (TEL-12) takes the place of a stream that has no room.
+std::span<const store::StreamId> Wiring::with_error_streams(
+    std::string_view topic, std::span<const store::StreamId> streams, std::size_t size) {
+  instead_.clear();
+  for (const auto stream : streams) {
+    const auto one = store_.admit(std::span(&stream, 1), size);
+    const bool has_room = one == store::Admission::kYes || one == store::Admission::kBusy;
+    const auto others = has_room ? std::vector<store::StreamId>() : router_.on_error(topic, stream);
+    if (others.empty()) instead_.push_back(stream);
+    instead_.insert(instead_.end(), others.begin(), others.end());
+  }
+  std::sort(instead_.begin(), instead_.end());
+  instead_.erase(std::unique(instead_.begin(), instead_.end()), instead_.end());
+  return instead_;
 }
 
 Intake Wiring::refuse(const broker::Publication& publication) {

@@ -14,4 +14,12 @@ std::int64_t Backoff::next_ms() {
   return delay;
 }
 
+std::int64_t stable_offset_ms(std::string_view who, std::int64_t range_ms) {
+  if (range_ms <= 0) return 0;
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a: the same on every machine
+  for (const char c : who) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  hash ^= hash >> 32;  // its low bits alone differ too little for short names
+  return static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(range_ms));
+}
+
 }  // namespace tg

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <random>
+#include <string_view>
 
 namespace tg {
 
@@ -23,5 +24,9 @@ class Backoff {
   std::int64_t ceiling_ms_;
   std::mt19937_64 random_;
 };
+
+// A part of range_ms that is always the same for `who`, and evenly spread over all of them: what
+// periodic work of one gateway is shifted by, so that a fleet does not act at one moment.
+[[nodiscard]] std::int64_t stable_offset_ms(std::string_view who, std::int64_t range_ms);
 
 }  // namespace tg

@@ -11,6 +11,7 @@ namespace tg::cloud {
 namespace {
 
 constexpr int kMaxInflight = 1000;
+constexpr bool kNoLocal = mqtt::subscribe_options::SUBSCRIBE_NO_LOCAL;
 constexpr std::uint32_t kSessionExpirySeconds = 7 * 24 * 3600;
 constexpr std::uint16_t kAlpnPort = 443;
 constexpr auto kDisconnectWait = std::chrono::seconds(2);
@@ -51,6 +52,32 @@ std::string refusal_text(int reason) {
   return fmt::format("reason code {:#04x} ({})", reason, mqtt::exception::reason_code_str(reason));
 }
 
+// A publish with one of these would be refused again.
+bool is_for_ever(int reason) {
+  constexpr int kPacketIdInUse = 0x91;
+  constexpr int kQuotaExceeded = 0x97;
+  return reason != kPacketIdInUse && reason != kQuotaExceeded;
+}
+
+// The server's DISCONNECT: does its reason code blame a packet of ours?
+DownCause cause_of_disconnect(int reason) {
+  switch (reason) {
+    case 0x80:  // unspecified
+    case 0x81:  // malformed packet
+    case 0x82:  // protocol error
+    case 0x83:  // implementation specific
+    case 0x87:  // not authorised
+    case 0x90:  // topic name invalid
+    case 0x95:  // packet too large
+    case 0x99:  // payload format invalid
+    case 0x9A:  // retain not supported
+    case 0x9B:  // QoS not supported
+      return DownCause::kRejected;
+    default:
+      return DownCause::kServer;
+  }
+}
+
 std::string connect_failure_text(const mqtt::token& token) {
   const int code = token.get_return_code();
   if (code > 0) return fmt::format("CONNACK {}: {}", code, connack_text(code));
@@ -67,10 +94,53 @@ mqtt::properties publish_properties(const OutgoingPublish& publish) {
   if (!publish.content_type.empty()) {
     properties.add(mqtt::property(mqtt::property::CONTENT_TYPE, publish.content_type));
   }
+  if (!publish.response_topic.empty()) {
+    properties.add(mqtt::property(mqtt::property::RESPONSE_TOPIC, publish.response_topic));
+  }
+  if (!publish.correlation_data.empty()) {
+    properties.add(mqtt::property(mqtt::property::CORRELATION_DATA, publish.correlation_data));
+  }
+  if (publish.payload_format) {
+    properties.add(mqtt::property(mqtt::property::PAYLOAD_FORMAT_INDICATOR,
+                                  static_cast<std::int32_t>(*publish.payload_format)));
+  }
+  if (publish.expiry_s) {
+    properties.add(mqtt::property(mqtt::property::MESSAGE_EXPIRY_INTERVAL,
+                                  static_cast<std::int32_t>(*publish.expiry_s)));
+  }
   for (const auto& [name, value] : publish.user_properties) {
     properties.add(mqtt::property(mqtt::property::USER_PROPERTY, name, value));
   }
   return properties;
+}
+
+std::string text_of(const mqtt::properties& properties, mqtt::property::code code) {
+  return properties.contains(code) ? mqtt::get<std::string>(properties, code) : std::string();
+}
+
+IncomingMessage incoming(const mqtt::message& message) {
+  IncomingMessage out;
+  out.topic = message.get_topic();
+  out.payload = message.get_payload();
+  out.qos = static_cast<std::uint8_t>(message.get_qos());
+  out.retain = message.is_retained();
+  const mqtt::properties& properties = message.get_properties();
+  if (properties.empty()) return out;
+  out.content_type = text_of(properties, mqtt::property::CONTENT_TYPE);
+  out.response_topic = text_of(properties, mqtt::property::RESPONSE_TOPIC);
+  out.correlation_data = text_of(properties, mqtt::property::CORRELATION_DATA);
+  if (properties.contains(mqtt::property::PAYLOAD_FORMAT_INDICATOR)) {
+    out.payload_format =
+        mqtt::get<std::uint8_t>(properties, mqtt::property::PAYLOAD_FORMAT_INDICATOR);
+  }
+  if (properties.contains(mqtt::property::MESSAGE_EXPIRY_INTERVAL)) {
+    out.expiry_s = mqtt::get<std::uint32_t>(properties, mqtt::property::MESSAGE_EXPIRY_INTERVAL);
+  }
+  for (std::size_t i = 0; i < properties.count(mqtt::property::USER_PROPERTY); ++i) {
+    auto [name, value] = mqtt::get<mqtt::string_pair>(properties, mqtt::property::USER_PROPERTY, i);
+    out.user_properties.emplace_back(std::move(name), std::move(value));
+  }
+  return out;
 }
 
 }  // namespace
@@ -81,13 +151,16 @@ Connection::Connection(LinkOptions options, const std::string& address, Events e
       client_(server_uri(options_.endpoint, address), options_.client_id,
               mqtt::create_options(MQTTVERSION_5), nullptr) {
   client_.set_connection_lost_handler([this](const std::string&) {
-    events_.on_ended("the connection was lost: closed by the peer, or no answer", true);
+    events_.on_ended(
+        {DownCause::kClosed, "the connection was lost: closed by the peer, or no answer"}, true);
   });
-  // Nothing is subscribed; a message for a subscription of an older session is acknowledged.
-  client_.set_message_callback([](const mqtt::const_message_ptr&) {});
+  client_.set_message_callback(
+      [this](const mqtt::const_message_ptr& message) { events_.on_message(incoming(*message)); });
   if (options_.protocol < 5) return;
   client_.set_disconnected_handler([this](const mqtt::properties&, mqtt::ReasonCode code) {
-    events_.on_ended("the server disconnected: " + refusal_text(static_cast<int>(code)), true);
+    const int reason = static_cast<int>(code);
+    events_.on_ended(
+        {cause_of_disconnect(reason), "the server disconnected: " + refusal_text(reason)}, true);
   });
 }
 
@@ -131,7 +204,7 @@ std::string Connection::connect() try {
   return e.what();
 }
 
-std::string Connection::publish(OutgoingPublish publish) {
+std::optional<Refusal> Connection::publish(OutgoingPublish publish) {
   std::uintptr_t key = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -144,17 +217,42 @@ std::string Connection::publish(OutgoingPublish publish) {
     auto message = mqtt::message::create(std::move(publish.topic), std::move(publish.payload),
                                          publish.qos, publish.retain, properties);
     client_.publish(std::move(message), reinterpret_cast<void*>(key), *this);
-    return "";
+    return std::nullopt;
   } catch (const mqtt::exception& e) {
     // The connection has gone: on_ended follows, and the publish stays ours until the end.
-    if (e.get_return_code() == MQTTASYNC_DISCONNECTED) return "";
+    if (e.get_return_code() == MQTTASYNC_DISCONNECTED) return std::nullopt;
     const std::lock_guard lock(mutex_);
     sent_.erase(key);
-    return e.what();
+    return Refusal{e.what(), e.get_return_code() == MQTTASYNC_BAD_UTF8_STRING};
   } catch (const std::exception& e) {
     const std::lock_guard lock(mutex_);
     sent_.erase(key);
-    return e.what();
+    return Refusal{e.what(), false};
+  }
+}
+
+// Paho C++ 1.2 crashes on a list of filters with options: one SUBSCRIBE for each.
+std::string Connection::subscribe(const std::string& filter) try {
+  constexpr int kQos = 1;
+  const mqtt::subscribe_options options =
+      options_.protocol >= 5 ? mqtt::subscribe_options(kNoLocal) : mqtt::subscribe_options();
+  client_.subscribe(filter, kQos, nullptr, *this, options);
+  return "";
+} catch (const mqtt::exception& e) {
+  return e.get_return_code() == MQTTASYNC_DISCONNECTED ? "" : e.what();
+} catch (const std::exception& e) {
+  return e.what();
+}
+
+// SUBACK.
+void Connection::on_subscribed(const mqtt::token& token) {
+  const auto names = token.get_topics();
+  if (!names) return;
+  const mqtt::subscribe_response response = token.get_subscribe_response();
+  const auto codes = response.get_reason_codes();
+  for (std::size_t i = 0; i < names->size(); ++i) {
+    const int code = i < codes.size() ? static_cast<int>(codes[i]) : 0;
+    if (code >= 0x80) events_.on_not_subscribed((*names)[i], refusal_text(code));
   }
 }
 
@@ -187,10 +285,11 @@ void Connection::on_success(const mqtt::token& token) {
     events_.on_connected(connected);
     return;
   }
+  if (token.get_type() == mqtt::token::Type::SUBSCRIBE) return on_subscribed(token);
   std::uint64_t id = 0;
   if (!take(token.get_user_context(), id)) return;
   if (const int reason = refusal(token, options_.protocol); reason != 0) {
-    events_.on_refused(id, refusal_text(reason));
+    events_.on_refused(id, {refusal_text(reason), is_for_ever(reason)});
   } else {
     events_.on_acked(id);
   }
@@ -200,16 +299,26 @@ void Connection::on_failure(const mqtt::token& token) {
   const int reason = refusal(token, options_.protocol);
   if (token.get_type() == mqtt::token::Type::CONNECT) {
     const bool answered = reason != 0 || token.get_return_code() > 0;
-    events_.on_ended(reason != 0 ? "CONNACK " + refusal_text(reason) : connect_failure_text(token),
-                     answered);
+    events_.on_ended(
+        {answered ? DownCause::kRefused : DownCause::kOther,
+         reason != 0 ? "CONNACK " + refusal_text(reason) : connect_failure_text(token)},
+        answered);
+    return;
+  }
+  if (token.get_type() == mqtt::token::Type::SUBSCRIBE) {
+    if (ending_ || !token.get_topics()) return;
+    const std::string why = reason != 0 ? refusal_text(reason) : "refused";
+    const auto names = token.get_topics();
+    for (std::size_t i = 0; i < names->size(); ++i) events_.on_not_subscribed((*names)[i], why);
     return;
   }
   std::uint64_t id = 0;
   if (ending_ || !take(token.get_user_context(), id)) return;
   const int code = token.get_return_code();
-  events_.on_refused(id, reason != 0
-                             ? refusal_text(reason)
-                             : fmt::format("{} ({})", mqtt::exception::error_str(code), code));
+  events_.on_refused(id,
+                     {reason != 0 ? refusal_text(reason)
+                                  : fmt::format("{} ({})", mqtt::exception::error_str(code), code),
+                      reason != 0 && is_for_ever(reason)});
 }
 
 }  // namespace tg::cloud

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -26,9 +27,11 @@ class Connection final : private mqtt::iaction_listener {
   struct Events {
     std::function<void(Connected)> on_connected;
     // The attempt failed (answered: the broker said no) or the connection has ended.
-    std::function<void(std::string reason, bool answered)> on_ended;
+    std::function<void(Down down, bool answered)> on_ended;
     std::function<void(std::uint64_t id)> on_acked;
-    std::function<void(std::uint64_t id, std::string reason)> on_refused;
+    std::function<void(std::uint64_t id, Refusal refusal)> on_refused;
+    std::function<void(IncomingMessage)> on_message;
+    std::function<void(std::string filter, std::string reason)> on_not_subscribed;
   };
 
   // address: numeric, of options.endpoint.host; used where no name is needed (without TLS).
@@ -39,14 +42,17 @@ class Connection final : private mqtt::iaction_listener {
 
   // Empty, or why it could not even begin; on_connected or on_ended follows otherwise.
   [[nodiscard]] std::string connect();
-  // Empty, or why the publish was not taken; on_acked, on_refused or on_ended follows otherwise.
-  [[nodiscard]] std::string publish(OutgoingPublish publish);
+  // Nothing, or why the publish was not taken; on_acked, on_refused or on_ended follows otherwise.
+  [[nodiscard]] std::optional<Refusal> publish(OutgoingPublish publish);
+  // Empty, or why it was not taken; on_not_subscribed follows if the broker refuses it.
+  [[nodiscard]] std::string subscribe(const std::string& filter);
   // Sends DISCONNECT and waits for its end; bounded.
   void disconnect();
 
  private:
   void on_success(const mqtt::token& token) override;
   void on_failure(const mqtt::token& token) override;
+  void on_subscribed(const mqtt::token& token);
   [[nodiscard]] mqtt::connect_options connect_options() const;
   // False when that publish has been answered before.
   bool take(void* context, std::uint64_t& id);

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "daemon/base/unique_fd.h"
 
@@ -95,9 +96,37 @@ int run_tls(SSL* ssl, int fd, int timeout_ms, Call call) {
   }
 }
 
-std::string handshake(const LinkOptions& options, int fd) {
+// An alert of the peer that is about our certificate, not about the protocol.
+bool is_about_certificate(const std::string& error) {
+  return error.find("certificate") != std::string::npos ||
+         error.find("unknown ca") != std::string::npos ||
+         error.find("access denied") != std::string::npos;
+}
+
+DownCause cause_of(long verified) {
+  switch (verified) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return DownCause::kExpired;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return DownCause::kHostName;
+    default:
+      return DownCause::kCertificate;
+  }
+}
+
+Down tls_failed(const char* what, const std::string& error) {
+  DownCause cause = is_about_certificate(error) ? DownCause::kCertificate : DownCause::kOther;
+  if (error.find("expired") != std::string::npos) cause = DownCause::kExpired;
+  return {cause, what + error};
+}
+
+Down handshake(const LinkOptions& options, int fd) {
   const Context context(SSL_CTX_new(TLS_client_method()));
-  if (std::string problem = load_files(context.get(), options); !problem.empty()) return problem;
+  if (std::string problem = load_files(context.get(), options); !problem.empty()) {
+    return {DownCause::kCertificate, std::move(problem)};
+  }
   const Session ssl(SSL_new(context.get()));
   const std::string& host = options.endpoint.host;
   X509_VERIFY_PARAM* verify = SSL_get0_param(ssl.get());
@@ -108,29 +137,31 @@ std::string handshake(const LinkOptions& options, int fd) {
   SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
   SSL_set_fd(ssl.get(), fd);
   const int rc = run_tls(ssl.get(), fd, kHandshakeWaitMs, [&] { return SSL_connect(ssl.get()); });
-  if (rc == 0) return "no answer to the TLS handshake";
+  if (rc == 0) return {DownCause::kUnreachable, "no answer to the TLS handshake"};
   const long verified = SSL_get_verify_result(ssl.get());
   if (rc < 0 && verified != X509_V_OK) {
-    return std::string("the server's certificate is refused: ") +
-           X509_verify_cert_error_string(verified);
+    return {cause_of(verified), std::string("the server's certificate is refused: ") +
+                                    X509_verify_cert_error_string(verified)};
   }
-  if (rc < 0) return "TLS handshake: " + openssl_error();
+  if (rc < 0) return tls_failed("TLS handshake: ", openssl_error());
   char byte = 0;
   const auto read = [&] { return SSL_read(ssl.get(), &byte, 1); };
   if (run_tls(ssl.get(), fd, kAlertWaitMs, read) < 0) {
-    return "the server refused the TLS session: " + openssl_error();
+    return tls_failed("the server refused the TLS session: ", openssl_error());
   }
-  return "";
+  return {};
 }
 
 }  // namespace
 
-std::string diagnose(const LinkOptions& options, const std::vector<std::string>& addresses) {
-  if (!options.proxy.empty() || addresses.empty()) return "";
+Down diagnose(const LinkOptions& options, const std::vector<std::string>& addresses) {
+  if (!options.proxy.empty() || addresses.empty()) return {};
   UniqueFd socket;
   const std::string problem = connect_to(addresses.front(), options.endpoint.port, socket);
-  if (!problem.empty()) return addresses.front() + ": " + problem;
-  return options.endpoint.tls ? handshake(options, socket.get()) : "";
+  if (!problem.empty()) {
+    return {DownCause::kUnreachable, addresses.front() + ": " + problem};
+  }
+  return options.endpoint.tls ? handshake(options, socket.get()) : Down{};
 }
 
 }  // namespace tg::cloud

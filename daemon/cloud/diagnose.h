@@ -13,8 +13,7 @@
 
 namespace tg::cloud {
 
-// Empty when nothing stands in the way (now).
-[[nodiscard]] std::string diagnose(const LinkOptions& options,
-                                   const std::vector<std::string>& addresses);
+// With an empty reason when nothing stands in the way (now).
+[[nodiscard]] Down diagnose(const LinkOptions& options, const std::vector<std::string>& addresses);
 
 }  // namespace tg::cloud

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint16_t kPlainPort = 1883;
 constexpr std::uint16_t kTlsPort = 8883;
+constexpr std::uint16_t kHttpsPort = 8443;  // with a client certificate at AWS IoT Core
 constexpr std::size_t kLongestHost = 253;
 
 bool starts_with(std::string_view text, std::string_view prefix) {
@@ -39,10 +40,38 @@ bool parse_port(std::string_view text, std::uint16_t& port) {
 
 }  // namespace
 
+std::string_view to_string(DownCause cause) {
+  switch (cause) {
+    case DownCause::kOther:
+      return "other";
+    case DownCause::kResolver:
+      return "resolver";
+    case DownCause::kUnreachable:
+      return "unreachable";
+    case DownCause::kCertificate:
+      return "certificate";
+    case DownCause::kExpired:
+      return "expired";
+    case DownCause::kHostName:
+      return "host-name";
+    case DownCause::kRefused:
+      return "refused";
+    case DownCause::kClosed:
+      return "closed";
+    case DownCause::kRejected:
+      return "rejected";
+    case DownCause::kServer:
+      return "server";
+  }
+  return "";
+}
+
 std::string Endpoint::url() const {
   const bool ipv6 = host.find(':') != std::string::npos;
-  return (tls ? "mqtts://" : "mqtt://") + (ipv6 ? '[' + host + ']' : host) + ':' +
-         std::to_string(port);
+  return (https ? "https://"
+          : tls ? "mqtts://"
+                : "mqtt://") +
+         (ipv6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
 }
 
 Result<Endpoint> parse_endpoint(const std::string& url) {
@@ -56,10 +85,13 @@ Result<Endpoint> parse_endpoint(const std::string& url) {
     rest.remove_prefix(8);
   } else if (starts_with(rest, "mqtt://")) {
     rest.remove_prefix(7);
+  } else if (starts_with(rest, "https://")) {
+    endpoint.tls = endpoint.https = true;
+    rest.remove_prefix(8);
   } else {
-    return invalid("must begin with mqtt:// or mqtts://");
+    return invalid("must begin with mqtt://, mqtts:// or https://");
   }
-  endpoint.port = endpoint.tls ? kTlsPort : kPlainPort;
+  endpoint.port = endpoint.https ? kHttpsPort : endpoint.tls ? kTlsPort : kPlainPort;
 
   std::string_view host = rest;
   std::string_view port;

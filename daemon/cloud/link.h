@@ -10,7 +10,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,10 +24,13 @@ struct Endpoint {
   bool tls = false;
   std::string host;
   std::uint16_t port = 1883;
-  [[nodiscard]] std::string url() const;  // mqtt://host:port or mqtts://…
+  bool https = false;                     // publish only, by HTTPS; tls is set
+  bool expensive = false;                 // only for senders that may use it
+  [[nodiscard]] std::string url() const;  // mqtt://host:port, mqtts://… or https://…
 };
 
-// mqtt://host[:1883] | mqtts://host[:8883]; an IPv6 address stands in brackets.
+// mqtt://host[:1883] | mqtts://host[:8883] | https://host[:8443]; an IPv6 address stands in
+// brackets.
 [[nodiscard]] Result<Endpoint> parse_endpoint(const std::string& url);
 
 struct LinkOptions {
@@ -48,9 +53,17 @@ struct OutgoingPublish {
   std::string payload;
   std::uint8_t qos = 1;
   bool retain = false;
-  std::string content_type;                                          // protocol 5
-  std::vector<std::pair<std::string, std::string>> user_properties;  // protocol 5
+  // Protocol 5 only:
+  std::string content_type;
+  std::string response_topic;
+  std::string correlation_data;
+  std::optional<std::uint8_t> payload_format;
+  std::optional<std::uint32_t> expiry_s;
+  std::vector<std::pair<std::string, std::string>> user_properties;
 };
+
+// A message of a subscription; its id is 0.
+using IncomingMessage = OutgoingPublish;
 
 using Generation = std::uint64_t;
 
@@ -60,15 +73,46 @@ struct Connected {
   std::uint16_t receive_maximum = 65535;
 };
 
+enum class DownCause : std::uint8_t {
+  kOther,
+  kResolver,     // the host name is not found
+  kUnreachable,  // no answer, refused by the host, no route
+  kCertificate,  // a certificate or a key, ours or theirs, is not accepted
+  kExpired,      // a certificate is not valid at the time of our clock
+  kHostName,     // the certificate bears another name
+  kRefused,      // the broker said no to CONNECT
+  kClosed,       // the peer closed the connection, without a reason
+  kRejected,     // … for something it was sent: the reason code blames a packet
+  kServer,       // … for a reason of its own
+};
+[[nodiscard]] std::string_view to_string(DownCause cause);
+
+// Why there is no connection.
+struct Down {
+  DownCause cause = DownCause::kOther;
+  std::string reason;  // for people
+};
+
+// Why one publish was refused.
+struct Refusal {
+  std::string reason;
+  bool for_ever = false;  // it would be refused again
+};
+
 struct LinkEvents {
   std::function<void(Generation, Connected)> on_connected = [](Generation, const Connected&) {};
   // The connection could not be made or has ended; on_closed follows.
-  std::function<void(Generation, std::string reason)> on_down = [](Generation, const std::string&) {
-  };
+  std::function<void(Generation, Down)> on_down = [](Generation, const Down&) {};
   std::function<void(Generation, std::uint64_t id)> on_acked = [](Generation, std::uint64_t) {};
   // The broker or the library refused this one publish.
-  std::function<void(Generation, std::uint64_t id, std::string reason)> on_refused =
-      [](Generation, std::uint64_t, const std::string&) {};
+  std::function<void(Generation, std::uint64_t id, Refusal)> on_refused =
+      [](Generation, std::uint64_t, const Refusal&) {};
+  // A message of a subscription. The library has acknowledged it already.
+  std::function<void(Generation, const IncomingMessage&)> on_message =
+      [](Generation, const IncomingMessage&) {};
+  // The broker refused to subscribe to this filter.
+  std::function<void(Generation, std::string filter, std::string reason)> on_not_subscribed =
+      [](Generation, const std::string&, const std::string&) {};
   // The client object is gone.
   std::function<void(Generation)> on_closed = [](Generation) {};
 };
@@ -81,8 +125,16 @@ class Link {
   virtual Generation open(LinkOptions options) = 0;
   // False when the queue to the cloud thread is full: try again after an ack.
   [[nodiscard]] virtual bool publish(OutgoingPublish publish) = 0;
+  // QoS 1; what the client publishes itself is not sent back (protocol 5). An HTTPS link has none.
+  virtual void subscribe(std::vector<std::string> filters) { (void)filters; }
   // Ends the connection, gracefully if it is up; on_closed follows, once.
   virtual void close() = 0;
+  // Walks the way to an endpoint (name, TCP, TLS) and leaves it again, beside what is open. done
+  // gets what stands in the way; an empty reason = nothing.
+  virtual void probe(LinkOptions options, std::function<void(Down)> done) {
+    (void)options;
+    done({DownCause::kOther, "this link cannot look ahead"});
+  }
 };
 
 }  // namespace tg::cloud

@@ -1,6 +1,7 @@
 #include "daemon/cloud/paho_link.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -39,6 +40,10 @@ struct Publish {
   Generation generation;
   OutgoingPublish publish;
 };
+struct Subscribe {
+  Generation generation;
+  std::vector<std::string> filters;
+};
 struct Close {
   Generation generation;
 };
@@ -49,10 +54,10 @@ struct Up {
 };
 struct Ended {
   Generation generation;
-  std::string reason;
+  Down down;
   bool answered;
 };
-using Command = std::variant<Open, Publish, Close, Up, Ended>;
+using Command = std::variant<Open, Publish, Subscribe, Close, Up, Ended>;
 
 // Publishes are bounded by the link, everything else to a handful a generation.
 constexpr std::size_t kQueueCapacity = PahoLink::kMaxUnacknowledged + 100;
@@ -89,14 +94,16 @@ class PahoLink::CloudThread {
   void run();
   void handle(Open open);
   void handle(Publish command);
+  void handle(Subscribe command);
   void handle(Close close);
   void handle(Up up);
   void handle(Ended ended);
-  void connect(const LinkOptions& options);
+  [[nodiscard]] Result<std::vector<std::string>> addresses_to_use();
   // on_down with the reason, then the end of the client, then on_closed.
-  void end(std::string reason);
+  void end(Down down);
   void destroy();
   void emit(Event event);
+  void take_in(Generation generation, IncomingMessage message);
   [[nodiscard]] bool is_current(Generation generation) const {
     return current_ && *current_ == generation;
   }
@@ -110,6 +117,11 @@ class PahoLink::CloudThread {
   bool finished_ = false;
   Post post_;
   const std::weak_ptr<Inbox> inbox_;
+  // Messages under way to the loop.
+  const std::shared_ptr<std::atomic<std::size_t>> incoming_ =
+      std::make_shared<std::atomic<std::size_t>>(0);
+  std::mutex lines_mutex_;
+  log::Limit lines_;
 
   // the cloud thread's only
   std::optional<Generation> current_;  // from open to on_closed
@@ -155,7 +167,8 @@ void PahoLink::CloudThread::run() {
     } else if (queue_.is_closed()) {
       break;
     } else if (connecting_ && SteadyClock::now() >= connect_deadline_) {
-      end("no CONNACK within " + std::to_string(options_.connect_timeout_s) + " s");
+      end({DownCause::kUnreachable,
+           "no CONNACK within " + std::to_string(options_.connect_timeout_s) + " s"});
     }
   }
   if (connection_ && !connecting_) connection_->disconnect();
@@ -168,8 +181,8 @@ void PahoLink::CloudThread::run() {
 void PahoLink::CloudThread::handle(Open open) {
   current_ = open.generation;
   options_ = std::move(open.options);
-  Result<std::vector<std::string>> addresses = resolve(options_.endpoint.host);
-  if (!addresses) return end(std::move(addresses.error().message));
+  Result<std::vector<std::string>> addresses = addresses_to_use();
+  if (!addresses) return end({DownCause::kResolver, std::move(addresses.error().message)});
   addresses_ = std::move(*addresses);
   const std::string& address = addresses_[next_address_ % addresses_.size()];
   std::string problem;
@@ -180,9 +193,29 @@ void PahoLink::CloudThread::handle(Open open) {
   } catch (const std::exception& e) {  // of Paho's constructors
     problem = e.what();
   }
-  if (!problem.empty()) return end(std::move(problem));
+  if (!problem.empty()) return end({DownCause::kOther, std::move(problem)});
   connecting_ = true;
   connect_deadline_ = SteadyClock::now() + std::chrono::seconds(options_.connect_timeout_s);
+}
+
+// Behind a proxy the name is the proxy's to resolve, and the proxy's own name is resolved here:
+// Paho would do that under its lock.
+Result<std::vector<std::string>> PahoLink::CloudThread::addresses_to_use() {
+  std::string& proxy = options_.proxy;
+  if (proxy.empty()) return resolve(options_.endpoint.host);
+  const std::size_t scheme = proxy.find("://");
+  const std::size_t at = proxy.rfind('@');
+  const std::size_t from = at != std::string::npos       ? at + 1
+                           : scheme == std::string::npos ? 0
+                                                         : scheme + 3;
+  const std::size_t to = std::min(proxy.rfind(':'), proxy.size());
+  if (to <= from) return fail(ErrorCode::kInvalid, "proxy " + proxy + " has no host and port");
+  auto found = resolve(proxy.substr(from, to - from));
+  if (!found) return found;
+  const std::string& first = found->front();
+  const bool ipv6 = first.find(':') != std::string::npos;
+  proxy.replace(from, to - from, ipv6 ? '[' + first + ']' : first);
+  return std::vector<std::string>{options_.endpoint.host};
 }
 
 Connection::Events PahoLink::CloudThread::connection_events(Generation generation) {
@@ -190,8 +223,8 @@ Connection::Events PahoLink::CloudThread::connection_events(Generation generatio
   events.on_connected = [this, generation](Connected connected) {
     push(Up{generation, connected});
   };
-  events.on_ended = [this, generation](std::string reason, bool answered) {
-    push(Ended{generation, std::move(reason), answered});
+  events.on_ended = [this, generation](Down down, bool answered) {
+    push(Ended{generation, std::move(down), answered});
   };
   events.on_acked = [this, generation](std::uint64_t id) {
     emit([generation, id](Inbox& inbox) {
@@ -199,23 +232,60 @@ Connection::Events PahoLink::CloudThread::connection_events(Generation generatio
       inbox.events.on_acked(generation, id);
     });
   };
-  events.on_refused = [this, generation](std::uint64_t id, std::string reason) {
-    emit([generation, id, reason = std::move(reason)](Inbox& inbox) {
+  events.on_refused = [this, generation](std::uint64_t id, Refusal refusal) {
+    emit([generation, id, refusal = std::move(refusal)](Inbox& inbox) {
       --inbox.unacknowledged;
-      inbox.events.on_refused(generation, id, reason);
+      inbox.events.on_refused(generation, id, refusal);
+    });
+  };
+  events.on_message = [this, generation](IncomingMessage message) {
+    take_in(generation, std::move(message));
+  };
+  events.on_not_subscribed = [this, generation](std::string filter, std::string reason) {
+    emit([generation, filter = std::move(filter), reason = std::move(reason)](Inbox& inbox) {
+      inbox.events.on_not_subscribed(generation, filter, reason);
     });
   };
   return events;
 }
 
+// On one of Paho's threads. What floods the loop is dropped: it has been acknowledged already.
+void PahoLink::CloudThread::take_in(Generation generation, IncomingMessage message) {
+  if (incoming_->fetch_add(1) >= kMaxIncoming) {
+    incoming_->fetch_sub(1);
+    const auto now = SteadyClock::now().time_since_epoch();
+    const std::lock_guard lock(lines_mutex_);
+    if (lines_.allow(std::chrono::duration_cast<std::chrono::milliseconds>(now).count())) {
+      log::warning(kLog, "messages of the cloud come too fast: one on {} is dropped",
+                   message.topic);
+    }
+    return;
+  }
+  emit([generation, count = incoming_, message = std::move(message)](Inbox& inbox) {
+    count->fetch_sub(1);
+    inbox.events.on_message(generation, message);
+  });
+}
+
+void PahoLink::CloudThread::handle(Subscribe command) {
+  if (!is_current(command.generation) || !connection_) return;
+  for (const auto& filter : command.filters) {
+    const std::string problem = connection_->subscribe(filter);
+    if (problem.empty()) continue;
+    emit([generation = command.generation, filter, problem](Inbox& inbox) {
+      inbox.events.on_not_subscribed(generation, filter, problem);
+    });
+  }
+}
+
 void PahoLink::CloudThread::handle(Publish command) {
   if (!is_current(command.generation) || !connection_) return;
   const std::uint64_t id = command.publish.id;
-  std::string problem = connection_->publish(std::move(command.publish));
-  if (problem.empty()) return;
-  emit([generation = command.generation, id, problem = std::move(problem)](Inbox& inbox) {
+  std::optional<Refusal> refusal = connection_->publish(std::move(command.publish));
+  if (!refusal) return;
+  emit([generation = command.generation, id, refusal = std::move(*refusal)](Inbox& inbox) {
     --inbox.unacknowledged;
-    inbox.events.on_refused(generation, id, problem);
+    inbox.events.on_refused(generation, id, refusal);
   });
 }
 
@@ -239,16 +309,19 @@ void PahoLink::CloudThread::handle(Ended ended) {
   if (!is_current(ended.generation)) return;
   if (connecting_ && !ended.answered) {
     const std::vector<std::string> tried{addresses_[next_address_ % addresses_.size()]};
-    const std::string found = diagnose(options_, tried);
-    ended.reason = found.empty() ? "no CONNACK (" + ended.reason + ')' : found;
+    Down found = diagnose(options_, tried);
+    if (found.reason.empty()) {
+      found = {DownCause::kRefused, "no CONNACK (" + ended.down.reason + ')'};
+    }
+    ended.down = std::move(found);
   }
-  end(std::move(ended.reason));
+  end(std::move(ended.down));
 }
 
-void PahoLink::CloudThread::end(std::string reason) {
+void PahoLink::CloudThread::end(Down down) {
   if (connecting_) ++next_address_;
-  emit([generation = *current_, reason = std::move(reason)](Inbox& inbox) {
-    inbox.events.on_down(generation, reason);
+  emit([generation = *current_, down = std::move(down)](Inbox& inbox) {
+    inbox.events.on_down(generation, down);
   });
   destroy();
 }
@@ -292,6 +365,10 @@ bool PahoLink::publish(OutgoingPublish publish) {
   ++inbox_->unacknowledged;
   thread_->push(Publish{inbox_->generation, std::move(publish)});
   return true;
+}
+
+void PahoLink::subscribe(std::vector<std::string> filters) {
+  if (inbox_->is_open) thread_->push(Subscribe{inbox_->generation, std::move(filters)});
 }
 
 void PahoLink::close() {

@@ -7,11 +7,14 @@
 //   obey silently) out of the environment: make the link before other threads read the environment.
 // End: the destructor drops all further events and waits at most 5 s; a cloud thread that still
 //   hangs (in the resolver) is left behind with the state it shares, which it owns.
-// Limits: kMaxUnacknowledged publishes, less where the broker's Receive Maximum is lower.
+// Limits: kMaxUnacknowledged publishes, less where the broker's Receive Maximum is lower;
+//   kMaxIncoming messages that the loop has not seen yet: more are dropped and logged.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "daemon/base/post.h"
 #include "daemon/cloud/link.h"
@@ -22,6 +25,8 @@ class PahoLink final : public Link {
  public:
   static constexpr std::size_t kMaxUnacknowledged = 900;  // below Paho's max_inflight
 
+  static constexpr std::size_t kMaxIncoming = 1000;
+
   explicit PahoLink(Post post);
   ~PahoLink() override;
   PahoLink(const PahoLink&) = delete;
@@ -30,6 +35,7 @@ class PahoLink final : public Link {
   void set_events(LinkEvents events) override;
   Generation open(LinkOptions options) override;
   [[nodiscard]] bool publish(OutgoingPublish publish) override;
+  void subscribe(std::vector<std::string> filters) override;
   void close() override;
 
  private:

@@ -90,9 +90,10 @@ class Builder {
     read_routes(config);
     read_processors(config);
     read_exports(config);
-    if (const Value* cloud = root_.find("cloud")) {
-      config.cloud = read_cloud(Section(cloud, "cloud"), config.gateway_id);
-    }
+    const Section letters = root_.below("dead_letters");
+    config.dead_letters = {letters.size("max_size"), letters.duration("max_age")};
+    read_uplinks(config);
+    read_bridge(config);
     config.plugin_paths = root_.below("plugins").strings("path");
     if (config.plugin_paths.empty()) {
       config.plugin_paths = {"/usr/lib/tidegate/plugins", "/usr/local/lib/tidegate/plugins"};
@@ -188,8 +189,13 @@ class Builder {
 
   void read_routes(Config& config) {
     for (const auto& item : root_.items("routes")) {
-      Route route{required(item, "name", "routes"), item.strings("from"),
-                  required(item, "to", "routes")};
+      Route route{required(item, "name", "routes"),
+                  item.strings("from"),
+                  required(item, "to", "routes"),
+                  {}};
+      if (item.has("on_error")) {
+        route.on_error = required(item.below("on_error"), "to", "routes.on_error");
+      }
       if (route.from.empty()) add(item.place(), "routes.from", "is missing");
       config.routes.push_back(std::move(route));
     }
@@ -229,7 +235,36 @@ class Builder {
           {required(item, "name", "exports"), required(item, "stream", "exports"),
            required(item, "to", "exports"), required(item, "topic", "exports"), item.text("format"),
            item.text("start"), batch.integer("max_records"), batch.size("max_bytes"),
-           batch.duration("max_age")});
+           batch.duration("max_age"), item.text("compression"), batch.size("metering_unit"),
+           item.text("order") == "live-first", item.flag("expensive")});
+    }
+  }
+
+  // `cloud:` is short for one entry named cloud.
+  void read_uplinks(Config& config) {
+    if (const Value* cloud = root_.find("cloud")) {
+      config.uplinks.push_back(read_cloud(Section(cloud, "cloud"), config.gateway_id));
+    }
+    for (const auto& item : root_.items("uplinks")) {
+      Cloud uplink = read_cloud(item, config.gateway_id);
+      uplink.name = required(item, "name", "uplinks");
+      config.uplinks.push_back(std::move(uplink));
+    }
+  }
+
+  void read_bridge(Config& config) {
+    for (const auto& item : root_.items("bridge")) {
+      Bridge bridge;
+      bridge.is_up = required(item, "direction", "bridge") == "up";
+      bridge.local = required(item, "local", "bridge");
+      bridge.cloud = required(item, "cloud", "bridge");
+      bridge.uplink = item.text("uplink");
+      if (bridge.uplink.empty() && !config.uplinks.empty()) {
+        bridge.uplink = config.uplinks.front().name;
+      }
+      bridge.expiry_ms = item.duration("expiry");
+      bridge.max_queued = item.integer("max_queued");
+      config.bridge.push_back(std::move(bridge));
     }
   }
 
@@ -238,7 +273,9 @@ class Builder {
     if (const Value* endpoints = section.find("endpoints")) {
       for (const auto& item : endpoints->list) {
         const Value* url = item.is_map() ? item.find("url") : &item;
-        cloud.endpoints.push_back(url->scalar);
+        const Value* expensive = item.is_map() ? item.find("expensive") : nullptr;
+        cloud.endpoints.push_back(
+            {url->scalar, expensive != nullptr && expensive->scalar == "true"});
       }
     } else {
       add(section.place(), "cloud.endpoints", "is missing");
@@ -256,6 +293,14 @@ class Builder {
     const Section backoff = section.below("backoff");
     cloud.backoff_min_ms = backoff.duration("min");
     cloud.backoff_max_ms = backoff.duration("max");
+    const Section limits = section.below("limits");
+    cloud.publishes_per_second = limits.integer("publishes_per_second");
+    cloud.bytes_per_second = limits.size("bytes_per_second");
+    cloud.subscriptions = limits.integer("subscriptions");
+    cloud.backlog_share = parse_percent(section.text("backlog_share")).value_or(50);
+    cloud.proxy = section.text("proxy");
+    if (cloud.proxy == "none") cloud.proxy.clear();
+    cloud.wait_for_clock_ms = section.duration("wait_for_clock");
     for (const char* key : {"certificate", "private_key", "ca"}) {
       const Value* value = section.find(key);
       if (value == nullptr) continue;

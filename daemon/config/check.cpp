@@ -146,6 +146,14 @@ class Checker {
     for (const auto& item : value.list) {
       const Value* url = item.is_map() ? item.find("url") : &item;
       if (url == nullptr || !url->is_scalar()) add(item, path, "each entry is a URL or {url: …}");
+      for (const auto& [key, option] : item.map) {
+        if (key == "url") continue;
+        if (key != "expensive") {
+          add(option, path, fmt::format("unknown key {}; known here: url, expensive", key));
+        } else if (option.scalar != "true" && option.scalar != "false") {
+          add(option, path, fmt::format("expensive: \"{}\" is not true or false", option.scalar));
+        }
+      }
     }
   }
 

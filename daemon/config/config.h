@@ -60,6 +60,7 @@ struct Route {
   std::string name;
   std::vector<std::string> from;
   std::string to;
+  std::string on_error;  // a stream, or empty
   bool operator==(const Route&) const = default;
 };
 
@@ -78,17 +79,33 @@ struct Export {
   std::string stream;
   std::string to;
   std::string topic;
-  std::string format;  // raw | json | jsonl
+  std::string format;  // raw | json | jsonl | cbor
   std::string start;   // oldest | now
   std::uint64_t max_records = 0;
   std::uint64_t max_bytes = 0;
   std::int64_t max_age_ms = 0;
+  std::string compression;  // none | zstd | gzip
+  std::uint64_t metering_unit = 0;
+  bool live_first = false;
+  bool expensive = false;
   bool operator==(const Export&) const = default;
+};
+
+struct DeadLetters {
+  std::uint64_t max_size = 0;
+  std::int64_t max_age_ms = 0;  // 0 = no limit
+  bool operator==(const DeadLetters&) const = default;
+};
+
+struct Endpoint {
+  std::string url;
+  bool expensive = false;
+  bool operator==(const Endpoint&) const = default;
 };
 
 struct Cloud {
   std::string name = "cloud";
-  std::vector<std::string> endpoints;
+  std::vector<Endpoint> endpoints;
   int protocol = 4;  // 4 = 3.1.1, 5
   std::string client_id;
   std::string username;
@@ -101,6 +118,12 @@ struct Cloud {
   std::uint64_t window = 0;
   std::int64_t backoff_min_ms = 0;
   std::int64_t backoff_max_ms = 0;
+  std::uint64_t publishes_per_second = 0;
+  std::uint64_t bytes_per_second = 0;
+  std::uint64_t subscriptions = 0;
+  int backlog_share = 0;  // percent
+  std::string proxy;      // http://HOST:PORT, empty = none
+  std::int64_t wait_for_clock_ms = 0;
   bool operator==(const Cloud&) const = default;
 };
 
@@ -116,6 +139,16 @@ struct Canary {
   std::int64_t timeout_ms = 0;
   std::string topic;
   bool operator==(const Canary&) const = default;
+};
+
+struct Bridge {
+  bool is_up = false;  // to the cloud
+  std::string local;
+  std::string cloud;
+  std::string uplink;
+  std::int64_t expiry_ms = 0;
+  std::uint64_t max_queued = 0;
+  bool operator==(const Bridge&) const = default;
 };
 
 struct Config {
@@ -137,7 +170,9 @@ struct Config {
   std::vector<Route> routes;
   std::vector<Processor> processors;
   std::vector<Export> exports;
-  std::optional<Cloud> cloud;
+  DeadLetters dead_letters;
+  std::vector<Cloud> uplinks;
+  std::vector<Bridge> bridge;
   std::vector<std::string> plugin_paths;
   Health health;
   Canary canary;

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "daemon/config/listeners.h"
 #include "daemon/config/units.h"
@@ -22,12 +25,16 @@ class Validator {
 
   void run() {
     unique_names("broker.listeners", "broker", "listeners");
-    for (const char* list : {"routes", "processors", "exports"}) unique_names(list, list, nullptr);
+    for (const char* list : {"routes", "processors", "exports", "uplinks"}) {
+      unique_names(list, list, nullptr);
+    }
     check_listeners(config_, tree_, errors_, warnings_);
+    check_streams();
     check_routes();
     check_processors();
     check_exports();
-    check_cloud();
+    check_uplinks();
+    check_bridge();
     check_health();
   }
 
@@ -67,7 +74,7 @@ class Validator {
                      : fmt::format("there is no stream {}; did you mean {}?", name, best));
   }
 
-  static std::optional<std::string> filter_problem(std::string_view filter) {
+  static std::optional<std::string> syntax_problem(std::string_view filter) {
     if (filter.empty()) return "a topic filter is empty";
     std::string_view rest = filter;
     for (bool last = false; !last;) {
@@ -83,6 +90,12 @@ class Validator {
             filter);
       }
     }
+    return std::nullopt;
+  }
+
+  // Of a route.
+  static std::optional<std::string> filter_problem(std::string_view filter) {
+    if (auto problem = syntax_problem(filter)) return problem;
     const bool reserved = filter.starts_with('$') && !filter.starts_with("$aws/events/");
     if (reserved || filter.starts_with("cmd/") || filter == "cmd") {
       return fmt::format("\"{}\" begins with a {} topic, which is not telemetry", filter,
@@ -91,10 +104,26 @@ class Validator {
     return std::nullopt;
   }
 
+  void check_streams() {
+    const Value* streams = tree_.find("streams");
+    for (const auto& stream : config_.streams) {
+      if (stream.name.starts_with('$')) {
+        add(streams->find(stream.name)->place, fmt::format("streams.{}", stream.name),
+            "a name that begins with $ is the gateway's own");
+      }
+    }
+  }
+
   void check_routes() {
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
       const auto& route = config_.routes[i];
       must_be_stream(route.to, place("routes", i, "to"), fmt::format("routes[{}].to", i));
+      must_be_stream(route.on_error, place("routes", i, "on_error"),
+                     fmt::format("routes[{}].on_error.to", i));
+      if (!route.on_error.empty() && route.on_error == route.to) {
+        add(place("routes", i, "on_error"), fmt::format("routes[{}].on_error.to", i),
+            "is the stream of the route itself");
+      }
       for (const auto& filter : route.from) {
         if (auto problem = filter_problem(filter)) {
           add(place("routes", i, "from"), fmt::format("routes[{}].from", i), std::move(*problem));
@@ -137,12 +166,7 @@ class Validator {
       const auto& item = config_.exports[i];
       const auto path = [i](const char* key) { return fmt::format("exports[{}].{}", i, key); };
       must_be_stream(item.stream, place("exports", i, "stream"), path("stream"));
-      if (!item.to.empty() && item.to != "cloud") {
-        add(place("exports", i, "to"), path("to"),
-            fmt::format("there is no uplink {}; this version knows cloud", item.to));
-      } else if (!config_.cloud) {
-        add(place("exports", i, "to"), path("to"), "there is no section cloud in the file");
-      }
+      const Cloud* uplink = must_be_uplink(item.to, place("exports", i, "to"), path("to"));
       if (item.topic.find("{topic}") != std::string::npos && item.format != "raw") {
         add(place("exports", i, "topic"), path("topic"),
             "{topic} needs format: raw, where each record is a publish of its own");
@@ -151,7 +175,7 @@ class Validator {
         add(place("exports", i, "topic"), path("topic"),
             fmt::format("\"{}\" has a wildcard; a publish needs a topic", item.topic));
       }
-      if (item.format == "raw" && config_.cloud && config_.cloud->protocol == 4) {
+      if (item.format == "raw" && uplink != nullptr && uplink->protocol == 4) {
         warnings_.push_back({place("exports", i, "format"), path("format"),
                              "raw at protocol 3.1.1 carries no key (gateway, stream, epoch, "
                              "sequence): duplicates cannot be recognised by it"});
@@ -159,20 +183,38 @@ class Validator {
     }
   }
 
-  void check_cloud() {
-    if (!config_.cloud) return;
-    const Value* section = tree_.find("cloud");
+  const Cloud* must_be_uplink(const std::string& name, const Place& where,
+                              const std::string& path) {
+    std::string all;
+    for (const auto& uplink : config_.uplinks) {
+      if (uplink.name == name) return &uplink;
+      all += (all.empty() ? "" : ", ") + uplink.name;
+    }
+    if (name.empty()) return nullptr;  // missing: said already
+    add(where, path,
+        all.empty() ? "there is no section cloud in the file"
+                    : fmt::format("there is no uplink {}; there is: {}", name, all));
+    return nullptr;
+  }
+
+  void check_uplinks() {
+    if (config_.uplinks.empty()) return;
+    const Value* cloud = tree_.find("cloud");
+    const Value* list = tree_.find("uplinks");
     const Value* gateway = tree_.find("gateway");
     if (gateway == nullptr || gateway->find("id") == nullptr) {
-      add(section->place, "gateway.id", "is missing; it is required with an uplink");
+      add((cloud != nullptr ? cloud : list)->place, "gateway.id",
+          "is missing; it is required with an uplink");
     }
-    const Value* endpoints = section->find("endpoints");
-    for (const auto& url : config_.cloud->endpoints) check_endpoint(url, endpoints->place);
-    if (config_.cloud->backoff_min_ms > config_.cloud->backoff_max_ms) {
-      add(section->place, "cloud.backoff", "min is larger than max");
-    }
-    if (config_.cloud->certificate.empty() != config_.cloud->private_key.empty()) {
-      add(section->place, "cloud.certificate", "certificate and private_key belong together");
+    std::size_t index = 0;
+    for (const auto& uplink : config_.uplinks) {
+      const bool is_short = cloud != nullptr && &uplink == &config_.uplinks.front();
+      if (!is_short && cloud != nullptr && uplink.name == "cloud") {
+        add(list->place, "uplinks", "the name cloud is that of the section cloud");
+      }
+      check_uplink(uplink, is_short ? *cloud : list->list[index],
+                   is_short ? "cloud" : fmt::format("uplinks[{}]", index));
+      if (!is_short) ++index;
     }
   }
 
@@ -189,12 +231,66 @@ class Validator {
     }
   }
 
-  void check_endpoint(const std::string& url, const Place& where) {
-    if (url.starts_with("https://")) {
-      warnings_.push_back({where, "cloud.endpoints", url + " is not available yet and is skipped"});
-      return;
+  static std::vector<std::string_view> wildcards(std::string_view filter) {
+    std::vector<std::string_view> found;
+    for (std::size_t i = 0; i < filter.size(); ++i) {
+      if (filter[i] == '+' || filter[i] == '#') found.push_back(filter.substr(i, 1));
     }
-    const std::size_t scheme = url.starts_with("mqtts://") ? 8 : url.starts_with("mqtt://") ? 7 : 0;
+    return found;
+  }
+
+  void check_bridge() {
+    std::map<std::string, std::uint64_t> subscriptions;
+    for (std::size_t i = 0; i < config_.bridge.size(); ++i) {
+      const auto& rule = config_.bridge[i];
+      const auto path = [i](const char* key) { return fmt::format("bridge[{}].{}", i, key); };
+      for (const auto& [key, filter] :
+           {std::pair{"local", rule.local}, std::pair{"cloud", rule.cloud}}) {
+        if (auto problem = syntax_problem(filter)) {
+          add(place("bridge", i, key), path(key), std::move(*problem));
+        }
+      }
+      if (wildcards(rule.local) != wildcards(rule.cloud)) {
+        add(place("bridge", i, "cloud"), path("cloud"),
+            fmt::format("\"{}\" and \"{}\" must have the same wildcards in the same order",
+                        rule.local, rule.cloud));
+      }
+      const Cloud* uplink = must_be_uplink(rule.uplink.empty() ? "cloud" : rule.uplink,
+                                           place("bridge", i, "uplink"), path("uplink"));
+      if (uplink != nullptr && !rule.is_up &&
+          ++subscriptions[uplink->name] > uplink->subscriptions) {
+        add(place("bridge", i, "cloud"), path("cloud"),
+            fmt::format("one subscription more than the {} of limits.subscriptions of {}",
+                        uplink->subscriptions, uplink->name));
+      }
+    }
+  }
+
+  void check_uplink(const Cloud& uplink, const Value& section, const std::string& path) {
+    const Value* endpoints = section.find("endpoints");
+    for (const auto& endpoint : uplink.endpoints) {
+      check_endpoint(endpoint.url, endpoints->place, path + ".endpoints");
+    }
+    if (uplink.backoff_min_ms > uplink.backoff_max_ms) {
+      add(section.place, path + ".backoff", "min is larger than max");
+    }
+    if (uplink.certificate.empty() != uplink.private_key.empty()) {
+      add(section.place, path + ".certificate", "certificate and private_key belong together");
+    }
+    const std::size_t colon = uplink.proxy.rfind(':');
+    const bool sound = uplink.proxy.starts_with("http://") && colon > 7 &&
+                       parse_integer(uplink.proxy.substr(colon + 1)).value_or(0) > 0;
+    if (!uplink.proxy.empty() && !sound) {
+      add(section.find("proxy")->place, path + ".proxy",
+          fmt::format("\"{}\" is not none or http://HOST:PORT", uplink.proxy));
+    }
+  }
+
+  void check_endpoint(const std::string& url, const Place& where, const std::string& path) {
+    std::size_t scheme = 0;
+    for (const std::string_view known : {"mqtts://", "mqtt://", "https://"}) {
+      if (url.starts_with(known)) scheme = known.size();
+    }
     const std::size_t colon = url.rfind(':');
     const bool has_port = colon != std::string::npos && colon >= scheme && url.back() != ']';
     const auto port =
@@ -202,8 +298,9 @@ class Validator {
     const bool sound = scheme != 0 && url.size() > scheme && colon != scheme && port && *port > 0 &&
                        *port <= 65'535 && url.find('/', scheme) == std::string::npos;
     if (!sound) {
-      add(where, "cloud.endpoints",
-          fmt::format("\"{}\" is not mqtts://HOST:PORT or mqtt://HOST:PORT", url));
+      add(where, path,
+          fmt::format("\"{}\" is not mqtts://HOST:PORT, mqtt://HOST:PORT or https://HOST:PORT",
+                      url));
     }
   }
 

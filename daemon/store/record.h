@@ -28,6 +28,7 @@ enum class Tag : std::uint32_t {  // of the TLV tail; numbers never change
   kCorrelationData = 5,           // bytes, MQTT 5
   kPayloadFormat = 6,             // u8, MQTT 5
   kGap = 7,  // first:varint last:varint reason:str; a record with this tag stands for lost ones
+  kDeadLetter = 8,  // why a record stands in the dead-letter queue: daemon/pipeline/dead_letters.h
 };
 
 // Borrowed views: valid as long as the bytes it was decoded from (or the publisher's buffers).

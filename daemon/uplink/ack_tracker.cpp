@@ -59,6 +59,14 @@ Seq AckTracker::barrier(Seq from) const {
   return range == ranges_.end() ? std::numeric_limits<Seq>::max() : range->first;
 }
 
+std::vector<std::pair<Seq, Seq>> AckTracker::acknowledged() const {
+  std::vector<std::pair<Seq, Seq>> all;
+  for (const auto& [first, range] : ranges_) {
+    if (range.acked) all.emplace_back(first, range.end);
+  }
+  return all;
+}
+
 void AckTracker::raise() {
   while (!ranges_.empty() && ranges_.begin()->first == watermark_ &&
          ranges_.begin()->second.acked) {

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <utility>
+#include <vector>
 
 #include "daemon/store/store.h"
 
@@ -38,6 +40,8 @@ class AckTracker {
   [[nodiscard]] Seq skip_acknowledged(Seq from) const;
   // The next number at or after `from` that has been: a batch ends there.
   [[nodiscard]] Seq barrier(Seq from) const;
+  // [first, end) of all that has been acknowledged above the watermark.
+  [[nodiscard]] std::vector<std::pair<Seq, Seq>> acknowledged() const;
 
  private:
   struct Range {

@@ -15,6 +15,9 @@ const log::Component kLog{"uplink"};
 
 constexpr std::size_t kReadBytes = 128 * 1024;
 constexpr std::int64_t kReadRetryMs = 1000;
+constexpr std::uint64_t kFewRecords = 50;
+constexpr std::int64_t kRoomMs = 1'000;  // between attempts to write a dead letter
+constexpr const char* kTooLarge = "too large for a publish";
 constexpr std::string_view kTopicField = "{topic}";
 
 std::string expand_topic(const std::string& pattern, const std::string& topic) {
@@ -28,11 +31,19 @@ std::string expand_topic(const std::string& pattern, const std::string& topic) {
   return out.append(pattern, from);
 }
 
+// How long since the record came, as far as the clocks can be trusted.
+std::optional<std::int64_t> age_ms(const Timestamp& received, const Timestamp& now) {
+  if (received.quality != ClockQuality::kSynchronised || now.quality != received.quality) {
+    return std::nullopt;
+  }
+  return std::max<std::int64_t>(now.wall_ms - received.wall_ms, 0);
+}
+
 }  // namespace
 
 Exporter::Exporter(ExportOptions options, const std::string& gateway, bool with_properties,
                    Source& source, const Clock& clock, Timers& timers, Metrics& metrics,
-                   Task on_ready)
+                   Letters letters, Task on_ready)
     : options_(std::move(options)),
       envelope_{gateway, options_.stream, source.epoch()},
       with_properties_(with_properties),
@@ -46,16 +57,28 @@ Exporter::Exporter(ExportOptions options, const std::string& gateway, bool with_
       bytes_sent_(metrics.counter("tidegate_uplink_bytes_sent_total",
                                   "Payload bytes acknowledged by the cloud",
                                   {{"export", options_.name}})),
-      oversize_(metrics.counter("tidegate_uplink_oversize_total",
-                                "Records passed over because no publish can hold them",
-                                {{"export", options_.name}})),
+      metered_(metrics.counter("tidegate_uplink_metered_bytes_total",
+                               "Bytes the cloud bills for what it acknowledged: whole units",
+                               {{"export", options_.name}})),
+      metered_singly_(metrics.counter("tidegate_uplink_metered_singly_bytes_total",
+                                      "What it would have billed with one publish a record",
+                                      {{"export", options_.name}})),
+      expired_(metrics.counter("tidegate_uplink_expired_total",
+                               "Records passed over because their message expiry had passed",
+                               {{"export", options_.name}})),
+      blocked_(metrics.gauge("tidegate_uplink_export_blocked",
+                             "1 when the cloud refuses record after record and nothing is sent",
+                             {{"export", options_.name}})),
+      letters_(std::move(letters)),
       tracker_(source.position()),
       next_(source.position()),
-      builder_(options_.format, envelope_, options_.batch),
-      available_since_ms_(clock.mono_ms()) {}
+      builder_(options_.format, options_.compression, envelope_, options_.batch),
+      available_since_ms_(clock.mono_ms()),
+      early_ms_(options_.early_ms) {}
 
 Exporter::~Exporter() {
   cancel_age_timer();
+  if (room_timer_ != 0) timers_.cancel(room_timer_);
   timers_.cancel(retry_timer_);
 }
 
@@ -65,13 +88,28 @@ void Exporter::on_advanced() {
   fill_and_tell();
 }
 
-void Exporter::link_up() {
+void Exporter::link_up(std::size_t batch_bytes) {
   is_up_ = true;
+  builder_.set_max_bytes(batch_bytes);
   fill();
 }
 
-void Exporter::link_closed() {
+// More waits behind the batch than will go with the next one or two.
+bool Exporter::is_backlog() const {
+  if (!ready_) return false;
+  return source_.next() > ready_->end + 2 * std::max<std::uint64_t>(ready_->records, kFewRecords);
+}
+
+void Exporter::link_closed(const LinkEnd& end) {
   is_up_ = false;
+  if (!end.explained && !sent_.empty()) {
+    Seq last = 0;
+    for (const auto& [id, sent] : sent_) last = std::max(last, sent.end);
+    const Sent& only = sent_.begin()->second;
+    std::optional<Seq> alone;
+    if (end.in_flight == 1 && sent_.size() == 1 && only.items == 1) alone = only.first;
+    refusals_.lost(last, alone, end.reason, clock_.now().wall_ms);
+  }
   sent_.clear();
   tracker_.forget_unacknowledged();
   restart_at(tracker_.watermark());
@@ -97,7 +135,7 @@ void Exporter::fill_and_tell() {
 }
 
 void Exporter::fill() {
-  while (!ready_ && step()) {
+  while (!ready_ && refusals_.blocked().empty() && step()) {
   }
 }
 
@@ -113,8 +151,7 @@ bool Exporter::step() {
     return true;
   }
   if (next_ >= chunk_.first && next_ < chunk_.end()) {
-    add_record(chunk_.records[next_ - chunk_.first]);
-    return true;
+    return add_record(chunk_.records[next_ - chunk_.first]);
   }
   read_more();
   return false;
@@ -122,6 +159,10 @@ bool Exporter::step() {
 
 void Exporter::add_gap() {
   if (next_ > gap_->last) return gap_.reset();
+  if (is_condemned()) {
+    static_cast<void>(take_out(nullptr));
+    return;
+  }
   const Seq end = std::min(gap_->last + 1, tracker_.barrier(next_));
   const Gap gap{next_, end - 1, gap_->reason};
   if (options_.format == Format::kRaw) {
@@ -143,32 +184,164 @@ void Exporter::add_gap() {
   }
 }
 
-void Exporter::add_record(const store::Record& record) {
+bool Exporter::add_record(const store::Record& record) {
   Gap gap;
   if (options_.format == Format::kRaw && !record.tail.empty() && read_gap(record, gap)) {
     log::warning(kLog, "{}: records {}..{} are gone ({})", options_.name, gap.first, gap.last,
                  gap.reason);
-    return pass_over(next_ + 1);
+    pass_over(next_ + 1);
+    return true;
+  }
+  if (is_condemned()) return take_out(&record);
+  if (options_.format == Format::kRaw && has_expired(record)) {
+    expired_.add();
+    pass_over(next_ + 1);
+    return true;
   }
   const bool first = builder_.is_empty();
   switch (builder_.add(next_, record)) {
     case BatchBuilder::Added::kYes:
+      if (builder_.unit_end() == next_) unit_ms_ = clock_.mono_ms();
       ++next_;
-      in_oversize_run_ = false;
       if (first) begin_batch();
       if (builder_.is_full()) close_batch();
-      return;
+      return true;
     case BatchBuilder::Added::kFull:
-      return close_batch();
-    case BatchBuilder::Added::kTooLarge:
-      ++counts_.oversize;
-      oversize_.add();
-      if (!std::exchange(in_oversize_run_, true)) {
-        log::error(kLog, "{}: record {} of stream {} refused: too large ({} bytes); passed over",
-                   options_.name, next_, options_.stream, record.payload.size());
+      close_batch();
+      return true;
+    case BatchBuilder::Added::kTooLarge: {
+      if (oversize_lines_.allow(clock_.mono_ms())) {
+        log::error(kLog,
+                   "{}: record {} of stream {} is too large for a publish ({} bytes) and becomes "
+                   "a dead letter ({} more since the last such line)",
+                   options_.name, next_, options_.stream, record.payload.size(),
+                   oversize_lines_.take_suppressed());
       }
-      return pass_over(next_ + 1);
+      const std::int64_t now_ms = clock_.now().wall_ms;
+      if (!letter(next_, record, kTooLarge, {next_, {}, now_ms, now_ms, 1})) return false;
+      pass_over(next_ + 1);
+      return true;
+    }
   }
+  return true;
+}
+
+bool Exporter::is_condemned() const {
+  return refusals_.condemned() && refusals_.condemned()->seq == next_;
+}
+
+bool Exporter::take_out(const store::Record* record) {
+  if (!builder_.is_empty()) {
+    close_batch();
+    return true;
+  }
+  const Refusals::Condemned condemned = *refusals_.condemned();
+  log::error(kLog,
+             "{}: record {} of stream {} was alone in flight when the connection ended, {} "
+             "times in a row: it becomes a dead letter ({})",
+             options_.name, condemned.seq, options_.stream, condemned.attempts, condemned.reason);
+  if (record != nullptr && !letter(next_, *record, condemned.reason, condemned)) return false;
+  pass_over(record != nullptr ? next_ + 1 : std::min(gap_->last + 1, tracker_.barrier(next_)));
+  count_refusal(condemned.reason);
+  return true;
+}
+
+bool Exporter::letter(Seq seq, const store::Record& record, const std::string& reason,
+                      const Refusals::Condemned& attempts) {
+  const pipeline::Cause cause{options_.stream,   options_.name,    envelope_.epoch,  seq, reason,
+                              attempts.first_ms, attempts.last_ms, attempts.attempts};
+  if (letters_(cause, record)) {
+    ++counts_.dead_letters;
+    return true;
+  }
+  if (room_timer_ == 0) {
+    room_timer_ = timers_.after(kRoomMs, [this] {
+      room_timer_ = 0;
+      fill_and_tell();
+    });
+  }
+  return false;
+}
+
+bool Exporter::refused(std::uint64_t id, const std::string& reason) {
+  const auto found = sent_.find(id);
+  if (found == sent_.end()) return true;
+  if (found->second.items > 1) {
+    refusals_.split(found->second.end);
+    return false;
+  }
+  const std::int64_t now_ms = clock_.now().wall_ms;
+  read_refused(id, {found->second.first, reason, now_ms, now_ms, 1});
+  return true;
+}
+
+// The record's bytes are not at hand any more: they are read once again.
+void Exporter::read_refused(std::uint64_t id, const Refusals::Condemned& refusal) {
+  source_.read(
+      refusal.seq, 1,
+      [this, id, refusal, alive = std::weak_ptr(alive_)](const Result<store::Chunk>& chunk) {
+        if (!alive.expired()) settle_refused(id, refusal, chunk);
+      });
+}
+
+void Exporter::settle_refused(std::uint64_t id, const Refusals::Condemned& refusal,
+                              const Result<store::Chunk>& chunk) {
+  const auto found = sent_.find(id);
+  if (found == sent_.end()) return;  // the connection has gone, or the export is blocked
+  const bool is_there = chunk && !chunk->records.empty() && chunk->first == refusal.seq;
+  if (is_there && !letter(refusal.seq, chunk->records.front(), refusal.reason, refusal)) {
+    timers_.after(kRoomMs, [this, id, refusal, alive = std::weak_ptr(alive_)] {
+      if (!alive.expired()) read_refused(id, refusal);
+    });
+    return;
+  }
+  log::error(kLog,
+             "{}: record {} of stream {} is refused by the cloud and becomes a dead letter: {}",
+             options_.name, refusal.seq, options_.stream, refusal.reason);
+  static_cast<void>(tracker_.acked(id));
+  sent_.erase(found);
+  store_position();
+  count_refusal(refusal.reason);
+  fill_and_tell();
+}
+
+void Exporter::count_refusal(const std::string& reason) {
+  if (refusals_.lettered(reason)) block();
+}
+
+void Exporter::block() {
+  log::error(kLog,
+             "{}: blocked: {} records in a row were refused ({}). Nothing more is sent and the "
+             "data is kept; mend the cloud's policy, then: tidegatectl dlq unblock {}",
+             options_.name, Refusals::kLettersToBlock, refusals_.blocked(), options_.name);
+  blocked_.set(1);
+  sent_.clear();
+  tracker_.forget_unacknowledged();
+  restart_at(tracker_.watermark());
+}
+
+void Exporter::pass(Seq first, Seq end) {
+  if (end <= tracker_.watermark()) return;
+  tracker_.passed(std::max(first, tracker_.watermark()), end);
+  restart_at(tracker_.watermark());
+  store_position();
+}
+
+void Exporter::begin_at(Seq next) {
+  tracker_ = AckTracker(next);
+  restart_at(next);
+}
+
+void Exporter::unblock() {
+  if (refusals_.blocked().empty()) return;
+  log::info(kLog, "{}: sends again", options_.name);
+  blocked_.set(0);
+  refusals_.unblock();
+  fill_and_tell();
+}
+
+bool Exporter::is_suspect() const {
+  return refusals_.blocked().empty() && refusals_.is_suspect(tracker_.watermark());
 }
 
 void Exporter::pass_over(Seq end) {
@@ -180,13 +353,24 @@ void Exporter::pass_over(Seq end) {
 void Exporter::begin_batch() {
   const std::int64_t now_ms = clock_.mono_ms();
   const std::int64_t since_ms = available_since_ms_.value_or(now_ms);
-  const std::int64_t delay_ms = std::max<std::int64_t>(since_ms + options_.max_age_ms - now_ms, 0);
+  const std::int64_t due_ms = since_ms + options_.max_age_ms - std::exchange(early_ms_, 0);
+  const std::int64_t delay_ms = std::max<std::int64_t>(due_ms - now_ms, 0);
   age_timer_ = timers_.after(delay_ms, [this] {
     age_timer_ = 0;
     if (ready_ || builder_.is_empty()) return;
-    close_batch();
+    close_aged_batch();
     on_ready_();
   });
+}
+
+void Exporter::close_aged_batch() {
+  if (builder_.whole_units_end() == 0) return close_batch();
+  ready_ = builder_.take_whole_units();
+  next_ = ready_->end;
+  available_since_ms_ = unit_ms_;
+  // What is left out is read again: an answer that is under way begins behind it.
+  is_dry_ = is_reading_ = false;
+  ++read_number_;
 }
 
 void Exporter::close_batch() {
@@ -206,7 +390,8 @@ void Exporter::read_more() {
   }
   if (envelope_.epoch != source_.epoch() && builder_.is_empty()) {  // the store has begun a new one
     envelope_.epoch = source_.epoch();
-    builder_ = BatchBuilder(options_.format, envelope_, options_.batch);
+    std::destroy_at(&builder_);
+    std::construct_at(&builder_, options_.format, options_.compression, envelope_, options_.batch);
   }
   is_reading_ = true;
   chunk_ = {};
@@ -244,7 +429,8 @@ cloud::OutgoingPublish Exporter::take(std::uint64_t id) {
   Batch batch = std::move(*ready_);
   ready_.reset();
   tracker_.sent(id, batch.first, batch.end);
-  sent_.emplace(id, Sent{batch.first, batch.records, batch.payload.size()});
+  sent_.emplace(id, Sent{batch.first, batch.end, batch.items, batch.records, batch.payload.size(),
+                         batch.metered, batch.metered_singly});
   cloud::OutgoingPublish publish = make_publish(id, std::move(batch));
   fill();
   return publish;
@@ -256,18 +442,43 @@ cloud::OutgoingPublish Exporter::make_publish(std::uint64_t id, Batch batch) con
   publish.topic =
       options_.format == Format::kRaw ? expand_topic(options_.topic, batch.topic) : options_.topic;
   publish.payload = std::move(batch.payload);
-  if (!with_properties_) return publish;
-  publish.content_type = std::move(batch.content_type);
-  publish.user_properties = std::move(batch.user_properties);
+  if (with_properties_) add_properties(publish, batch);
+  return publish;
+}
+
+void Exporter::add_properties(cloud::OutgoingPublish& publish, Batch& batch) const {
+  PublishProperties& own = batch.properties;
+  publish.content_type = std::move(own.content_type);
+  publish.response_topic = std::move(own.response_topic);
+  publish.correlation_data = std::move(own.correlation_data);
+  publish.payload_format = own.payload_format;
+  if (own.expiry_s) {
+    const std::int64_t passed_s = age_ms(batch.received, clock_.now()).value_or(0) / 1000;
+    publish.expiry_s =
+        static_cast<std::uint32_t>(std::max<std::int64_t>(*own.expiry_s - passed_s, 1));
+  }
+  publish.user_properties = std::move(own.user);
+  const auto add = [&publish](const char* name, std::string value) {
+    publish.user_properties.emplace_back(name, std::move(value));
+  };
   std::string seq = std::to_string(batch.first);
   if (batch.end - batch.first > 1) seq += ".." + std::to_string(batch.end - 1);
-  const std::pair<std::string, std::string> own[] = {{"gateway", envelope_.gateway},
-                                                     {"stream", envelope_.stream},
-                                                     {"epoch", envelope_.epoch},
-                                                     {"seq", std::move(seq)},
-                                                     {"time", std::to_string(batch.time_ms)}};
-  for (const auto& property : own) publish.user_properties.push_back(property);
-  return publish;
+  add("gateway", envelope_.gateway);
+  add("stream", envelope_.stream);
+  add("epoch", envelope_.epoch);
+  add("seq", std::move(seq));
+  add("time", std::to_string(batch.received.wall_ms));
+  add("clock", batch.received.quality == ClockQuality::kSynchronised ? "synced" : "unsynced");
+  if (options_.compression != Compression::kNone) {
+    add("content-encoding", options_.compression == Compression::kZstd ? "zstd" : "gzip");
+  }
+}
+
+bool Exporter::has_expired(const store::Record& record) const {
+  if (record.tail.empty()) return false;
+  const PublishProperties properties = read_properties(record);
+  const auto age = age_ms(record.received, clock_.now());
+  return properties.expiry_s && age && *age / 1000 >= *properties.expiry_s;
 }
 
 void Exporter::untake(std::uint64_t id) {
@@ -283,9 +494,14 @@ void Exporter::untake(std::uint64_t id) {
 void Exporter::acked(std::uint64_t id) {
   const auto found = sent_.find(id);
   if (found == sent_.end() || !tracker_.acked(id)) return;
+  if (found->second.records > 0) refusals_.acked();
   ++counts_.sent_batches;
   counts_.sent_records += found->second.records;
   counts_.sent_bytes += found->second.bytes;
+  counts_.metered_bytes += found->second.metered;
+  counts_.metered_singly_bytes += found->second.metered_singly;
+  metered_.add(found->second.metered);
+  metered_singly_.add(found->second.metered_singly);
   counts_.last_ack_ms = clock_.now().wall_ms;
   records_sent_.add(found->second.records);
   bytes_sent_.add(found->second.bytes);
@@ -320,6 +536,7 @@ ExporterStatus Exporter::status() const {
   status.position = tracker_.watermark();
   status.backlog = source_.next() - std::min(source_.next(), status.position);
   status.in_flight = tracker_.in_flight();
+  status.blocked = refusals_.blocked();
   return status;
 }
 

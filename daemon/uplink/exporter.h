@@ -4,8 +4,13 @@
 // Order: first arrivals leave in sequence order. When the connection is gone it starts again at the
 //   watermark, leaving out what had been acknowledged beyond it: only what was in flight is
 //   doubled.
-// A batch goes when it is full (records or bytes), or max_age after its first record was there.
-// Too large for any publish: logged once per run of such records, counted and passed over.
+// A batch goes when it is full (records or bytes), or max_age after its first record was there;
+//   then what would only begin another metering unit stays for the next one, with its own age.
+//   The first batch after a start is early by a part of max_age that is the gateway's own, so that
+//   gateways that were switched on together do not send together (TEL-6).
+// Too large for any publish, or refused by the cloud for ever (refusals.h): to the dead letters,
+// and
+//   the stream goes on. Five refused in a row for one reason: blocked, nothing more is sent.
 // A gap is told in json and jsonl; raw passes over it with a log line.
 // Memory: one chunk being read, one in use, one batch ready and one being made. Nothing without a
 //   connection. Idle: no timer, no reading; the stream's on_advanced wakes it.
@@ -18,13 +23,17 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/timers.h"
+#include "daemon/pipeline/dead_letters.h"
 #include "daemon/uplink/ack_tracker.h"
 #include "daemon/uplink/batch.h"
+#include "daemon/uplink/refusals.h"
 #include "daemon/uplink/sender.h"
 #include "daemon/uplink/source.h"
 
@@ -35,9 +44,13 @@ struct ExportOptions {
   std::string stream;
   std::string topic;  // in raw, {topic} stands for the record's own
   Format format = Format::kJson;
+  Compression compression = Compression::kNone;
   BatchLimits batch;
   std::int64_t max_age_ms = 5'000;
-  int priority = 5;  // the stream's
+  bool live_first = false;    // the uplink's business, not the exporter's
+  bool expensive = false;     // may use an expensive endpoint
+  std::int64_t early_ms = 0;  // what the first batch is early by, below max_age_ms
+  int priority = 5;           // the stream's
 };
 
 struct ExporterStatus {
@@ -49,16 +62,22 @@ struct ExporterStatus {
   std::uint64_t sent_records = 0;  // acknowledged by the cloud, as the next two
   std::uint64_t sent_batches = 0;
   std::uint64_t sent_bytes = 0;
-  std::uint64_t oversize = 0;
+  std::uint64_t metered_bytes = 0;         // that the cloud bills for them
+  std::uint64_t metered_singly_bytes = 0;  // … if each record had been a publish of its own
+  std::uint64_t dead_letters = 0;
+  std::string blocked;           // why nothing is sent; empty = it is not blocked
   std::int64_t last_ack_ms = 0;  // wall clock, 0 = none yet
 };
+
+// Takes a record that cannot be sent; false = no room for now, to be asked again.
+using Letters = std::function<bool(const pipeline::Cause&, const store::Record&)>;
 
 class Exporter final : public Sender {
  public:
   // on_ready: is_ready() has become true, outside of take(). gateway, with_properties: what the
   // payloads and, at protocol 5, the user properties carry.
   Exporter(ExportOptions options, const std::string& gateway, bool with_properties, Source& source,
-           const Clock& clock, Timers& timers, Metrics& metrics, Task on_ready);
+           const Clock& clock, Timers& timers, Metrics& metrics, Letters letters, Task on_ready);
   ~Exporter() override;
   Exporter(const Exporter&) = delete;
   Exporter& operator=(const Exporter&) = delete;
@@ -68,19 +87,38 @@ class Exporter final : public Sender {
   [[nodiscard]] ExporterStatus status() const;
   // Where it is with one record, in words for operators.
   [[nodiscard]] std::string progress(Seq seq) const;
+  [[nodiscard]] const std::string& name() const { return options_.name; }
+  // For a live-first export (live_first.h), with nothing in flight: [first, end) has been sent by
+  // the other lane; begin anew at `next`; what has been acknowledged above the watermark.
+  void pass(Seq first, Seq end);
+  void begin_at(Seq next);
+  [[nodiscard]] std::vector<std::pair<Seq, Seq>> acknowledged() const {
+    return tracker_.acknowledged();
+  }
+  // The operator has mended the cause: send again.
+  void unblock();
 
   [[nodiscard]] bool is_ready() const override { return ready_.has_value(); }
   [[nodiscard]] cloud::OutgoingPublish take(std::uint64_t id) override;
   void untake(std::uint64_t id) override;
   void acked(std::uint64_t id) override;
-  void link_up() override;
-  void link_closed() override;
+  void link_up(std::size_t batch_bytes) override;
+  void link_closed(const LinkEnd& end) override;
+  [[nodiscard]] bool refused(std::uint64_t id, const std::string& reason) override;
+  void isolate(bool on) override { builder_.set_single(on); }
+  [[nodiscard]] bool is_suspect() const override;
+  [[nodiscard]] bool is_backlog() const override;
+  [[nodiscard]] bool may_use_expensive() const override { return options_.expensive; }
 
  private:
   struct Sent {
     Seq first;
+    Seq end;
+    std::size_t items;
     std::size_t records;
     std::size_t bytes;
+    std::uint64_t metered;
+    std::uint64_t metered_singly;
   };
 
   // Works until a batch is ready or the records at hand are used up.
@@ -88,9 +126,22 @@ class Exporter final : public Sender {
   // One step of it; false when there is nothing to do for now.
   [[nodiscard]] bool step();
   void add_gap();
-  void add_record(const store::Record& record);
+  // False: it waits for room among the dead letters.
+  [[nodiscard]] bool add_record(const store::Record& record);
+  [[nodiscard]] bool is_condemned() const;
+  // What is condemned at next_ becomes a dead letter, or a gap that cannot be told is passed over.
+  [[nodiscard]] bool take_out(const store::Record* record);
+  [[nodiscard]] bool letter(Seq seq, const store::Record& record, const std::string& reason,
+                            const Refusals::Condemned& attempts);
+  void read_refused(std::uint64_t id, const Refusals::Condemned& refusal);
+  void settle_refused(std::uint64_t id, const Refusals::Condemned& refusal,
+                      const Result<store::Chunk>& chunk);
+  void count_refusal(const std::string& reason);
+  void block();
+  [[nodiscard]] bool has_expired(const store::Record& record) const;
   void pass_over(Seq end);
   void close_batch();
+  void close_aged_batch();
   void begin_batch();
   void read_more();
   void on_read(Result<store::Chunk> chunk);
@@ -100,6 +151,7 @@ class Exporter final : public Sender {
   void store_position();
   void cancel_age_timer();
   [[nodiscard]] cloud::OutgoingPublish make_publish(std::uint64_t id, Batch batch) const;
+  void add_properties(cloud::OutgoingPublish& publish, Batch& batch) const;
 
   const ExportOptions options_;
   Envelope envelope_;
@@ -110,9 +162,14 @@ class Exporter final : public Sender {
   const Task on_ready_;
   Counter records_sent_;
   Counter bytes_sent_;
-  Counter oversize_;
+  Counter metered_;
+  Counter metered_singly_;
+  Counter expired_;
+  Gauge blocked_;
 
+  const Letters letters_;
   AckTracker tracker_;
+  Refusals refusals_;
   std::map<std::uint64_t, Sent> sent_;
   bool is_up_ = false;
   Seq next_;  // the next to be put into a batch
@@ -123,11 +180,14 @@ class Exporter final : public Sender {
   bool is_reading_ = false;
   bool is_dry_ = false;            // the last read found nothing; until on_advanced
   std::uint64_t read_number_ = 0;  // answers to older ones are dropped
-  bool in_oversize_run_ = false;
+  log::Limit oversize_lines_{1, 60'000};
   log::Limit read_errors_{1, 60'000};
   std::optional<std::int64_t> available_since_ms_;  // the first record not in a finished batch
+  std::int64_t unit_ms_ = 0;   // when the record at builder_.unit_end() was there
+  std::int64_t early_ms_ = 0;  // of the first batch
   TimerId age_timer_ = 0;
   TimerId retry_timer_ = 0;  // after a read that failed
+  TimerId room_timer_ = 0;   // for the dead letters
   ExporterStatus counts_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };

@@ -43,6 +43,18 @@ std::string_view padded(std::string_view payload) {
   return buffer;
 }
 
+void append_minified(std::string& out, std::string_view json) {
+  const std::size_t start = out.size();
+  // minify() writes whole vectors, up to one beyond what it keeps.
+  out.resize(start + json.size() + simdjson::SIMDJSON_PADDING);
+  std::size_t size = 0;
+  const auto error = simdjson::minify(json.data(), json.size(), out.data() + start, size);
+  if (error != simdjson::SUCCESS) size = 0;  // not after is_json()
+  out.resize(start + size);
+}
+
+}  // namespace
+
 bool is_json(std::string_view payload) {
   if (payload.substr(0, kByteOrderMark.size()) == kByteOrderMark) return false;
   // simdjson 3.0 takes a NUL after a number for white space.
@@ -55,17 +67,18 @@ bool is_json(std::string_view payload) {
   return error == simdjson::SUCCESS;
 }
 
-void append_minified(std::string& out, std::string_view json) {
-  const std::size_t start = out.size();
-  // minify() writes whole vectors, up to one beyond what it keeps.
-  out.resize(start + json.size() + simdjson::SIMDJSON_PADDING);
-  std::size_t size = 0;
-  const auto error = simdjson::minify(json.data(), json.size(), out.data() + start, size);
-  if (error != simdjson::SUCCESS) size = 0;  // not after is_json()
-  out.resize(start + size);
+std::string valid_utf8(std::string_view text) {
+  if (simdjson::validate_utf8(text.data(), text.size())) return std::string(text);
+  std::string out;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x80) {
+      out += c;
+    } else {
+      out += kReplacement;
+    }
+  }
+  return out;
 }
-
-}  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
   const bool utf8 = simdjson::validate_utf8(text.data(), text.size());

@@ -27,6 +27,10 @@ class Source {
   virtual void advance(store::Seq next) = 0;
   // As store::Store::read().
   virtual void read(store::Seq from, std::size_t max_bytes, Done done) = 0;
+  // A few bytes beside the cursor (live_first.h), committed with it when both are changed in one
+  // handler of the loop.
+  virtual void save_ranges(const std::string& bytes) = 0;
+  virtual void load_ranges(std::function<void(const std::string&)> done) = 0;
 };
 
 }  // namespace tg::uplink

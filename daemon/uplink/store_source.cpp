@@ -4,6 +4,12 @@
 
 namespace tg::uplink {
 
+namespace {
+
+constexpr const char* kRangesKey = "acknowledged";
+
+}  // namespace
+
 const std::string& StoreSource::epoch() const { return store_.epoch(); }
 
 store::Seq StoreSource::next() const { return store_.status(stream_).next; }
@@ -20,6 +26,22 @@ void StoreSource::read(store::Seq from, std::size_t max_bytes, Done done) {
     return done(std::move(nothing));
   }
   store_.read(stream_, from, max_bytes, std::move(done));
+}
+
+void StoreSource::save_ranges(const std::string& bytes) {
+  store_.put_state(owner_, kRangesKey, bytes);
+}
+
+void StoreSource::load_ranges(std::function<void(const std::string&)> done) {
+  store_.get_state(owner_, [done = std::move(done)](const auto& state) {
+    std::string ranges;
+    if (state) {
+      for (const auto& [key, value] : *state) {
+        if (key == kRangesKey) ranges = value;
+      }
+    }
+    done(ranges);
+  });
 }
 
 }  // namespace tg::uplink

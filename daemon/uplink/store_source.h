@@ -1,6 +1,9 @@
 // A Source over the store.
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "daemon/uplink/source.h"
 
 namespace tg::uplink {
@@ -8,8 +11,10 @@ namespace tg::uplink {
 class StoreSource final : public Source {
  public:
   // The store outlives the source.
-  StoreSource(store::Store& store, store::StreamId stream, store::ReaderId reader)
-      : store_(store), stream_(stream), reader_(reader) {}
+  // name: of the export; what save_ranges() keeps stands under it.
+  StoreSource(store::Store& store, store::StreamId stream, store::ReaderId reader,
+              const std::string& name)
+      : store_(store), stream_(stream), reader_(reader), owner_("export/" + name) {}
 
   [[nodiscard]] store::StreamId stream_id() const override { return stream_; }
   [[nodiscard]] const std::string& epoch() const override;
@@ -17,11 +22,14 @@ class StoreSource final : public Source {
   [[nodiscard]] store::Seq position() const override;
   void advance(store::Seq next) override;
   void read(store::Seq from, std::size_t max_bytes, Done done) override;
+  void save_ranges(const std::string& bytes) override;
+  void load_ranges(std::function<void(const std::string&)> done) override;
 
  private:
   store::Store& store_;
   const store::StreamId stream_;
   const store::ReaderId reader_;
+  const std::string owner_;
 };
 
 }  // namespace tg::uplink

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,9 @@
 #include "daemon/base/metrics.h"
 #include "daemon/base/timers.h"
 #include "daemon/cloud/link.h"
+#include "daemon/uplink/bridge.h"
 #include "daemon/uplink/exporter.h"
+#include "daemon/uplink/live_first.h"
 #include "daemon/uplink/session.h"
 #include "daemon/uplink/source.h"
 
@@ -28,6 +31,7 @@ struct UplinkOptions {
   SessionOptions session;
   std::string gateway_id;
   std::vector<ExportOptions> exports;
+  std::vector<BridgeRule> bridge;
 };
 
 struct UplinkStatus {
@@ -40,23 +44,32 @@ class Uplink {
  public:
   // sources[i] is what exports[i] reads.
   Uplink(UplinkOptions options, cloud::Link& link, std::vector<std::unique_ptr<Source>> sources,
-         const Clock& clock, Timers& timers, Metrics& metrics, std::uint64_t seed);
+         const Clock& clock, Timers& timers, Metrics& metrics, std::uint64_t seed,
+         const Letters& letters);
 
   void start() { session_.start(); }
   // Waits at most drain_ms for acknowledgements, then closes the link; done runs once, at the
   // latest 3 s later.
   void stop(std::int64_t drain_ms, Task done) { session_.stop(drain_ms, std::move(done)); }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  // Null when nothing is bridged.
+  [[nodiscard]] Bridge* bridge() { return bridge_ ? &*bridge_ : nullptr; }
   // The stream has new committed records.
   void on_advanced(store::StreamId stream);
   [[nodiscard]] UplinkStatus status() const;
   // Where an export is with one record, in words; empty when it has no such export.
   [[nodiscard]] std::string progress(std::string_view name, Seq seq) const;
+  // False when there is no such export.
+  [[nodiscard]] bool unblock(std::string_view name);
 
  private:
   const std::string name_;
   std::vector<std::unique_ptr<Source>> sources_;
   Session session_;
-  std::vector<std::unique_ptr<Exporter>> exporters_;  // parallel to sources_
+  std::optional<Bridge> bridge_;
+  // Parallel to sources_; the order decides which of the two an export is.
+  std::vector<std::unique_ptr<Exporter>> exporters_;
+  std::vector<std::unique_ptr<LiveFirst>> live_first_;
 };
 
 }  // namespace tg::uplink

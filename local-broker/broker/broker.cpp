@@ -294,7 +294,7 @@ void Broker::resume_held() {
 }
 
 void Broker::publish(std::string_view topic, std::string_view payload, std::uint8_t qos,
-                     bool retained) {
+                     bool retained, std::string_view properties, std::int64_t expires_in_ms) {
   Core& core = *state_;
   TopicEntry* entry = topic_entry(core, topic);
   TG_ASSERT(qos <= 2);
@@ -305,7 +305,8 @@ void Broker::publish(std::string_view topic, std::string_view payload, std::uint
     }
     return;
   }
-  const MessageFields message{entry->topic, payload, {}, qos};
+  const std::int64_t expires_at_ms = expires_in_ms > 0 ? core.now_ms + expires_in_ms : 0;
+  const MessageFields message{entry->topic, payload, properties, qos, expires_at_ms};
   if (retained) retain(core, message);
   deliver(core, *entry, message, nullptr, retained);
   if (!core.in_round && has_work(core)) core.poller.wake();

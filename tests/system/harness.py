@@ -302,6 +302,7 @@ class Gateway:
             self.config['cloud'] = {
                 'endpoints': [cloud_url], 'keep_alive': '5s', 'ack_timeout': '5s',
                 'backoff': {'min': '100ms', 'max': '500ms'},
+                'limits': {'publishes_per_second': 1000000, 'bytes_per_second': '1GiB'},
                 **(cloud or {})}
         else:
             self.config['exports'] = exports or []

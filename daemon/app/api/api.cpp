@@ -41,6 +41,7 @@ void add_api(AdminRoutes& routes, const PartsNow& parts, const ReloadNow& reload
   add_log_api(routes);
   add_streams_api(routes, parts);
   add_clients_api(routes, parts);
+  add_dead_letters_api(routes, parts);
   add_plugins_api(routes, parts);
   add_trace_api(routes, parts);
 }

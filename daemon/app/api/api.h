@@ -25,6 +25,7 @@ void add_log_api(AdminRoutes& routes);
 void add_clients_api(AdminRoutes& routes, const PartsNow& parts);
 void add_trace_api(AdminRoutes& routes, const PartsNow& parts);
 void add_streams_api(AdminRoutes& routes, const PartsNow& parts);
+void add_dead_letters_api(AdminRoutes& routes, const PartsNow& parts);
 void add_plugins_api(AdminRoutes& routes, const PartsNow& parts);
 
 }  // namespace tg::app

@@ -7,6 +7,7 @@ void add_nouns(CLI::App& app, Context& context) {
   add_clients(app, context);
   add_config(app, context);
   add_streams(app, context);
+  add_dlq(app, context);
   add_plugins(app, context);
   add_log(app, context);
   add_users(app, context);

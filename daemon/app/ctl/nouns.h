@@ -20,6 +20,7 @@ void add_factory_reset(CLI::App& app, Context& context);
 void add_top(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_streams(CLI::App& app, Context& context);
+void add_dlq(CLI::App& app, Context& context);
 void add_plugins(CLI::App& app, Context& context);
 void add_log(CLI::App& app, Context& context);
 void add_users(CLI::App& app, Context& context);

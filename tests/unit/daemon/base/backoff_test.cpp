@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdint>
+#include <string>
 
 TEST_CASE("a delay is never over the doubling ceiling nor over the maximum") {
   tg::Backoff backoff(1000, 120'000, 7);
@@ -42,4 +43,20 @@ TEST_CASE("two seeds give two sequences") {
   bool differ = false;
   for (int i = 0; i < 10; ++i) differ = a.next_ms() != b.next_ms() || differ;
   CHECK(differ);
+}
+
+TEST_CASE("a stable offset is the same each time and spread over its range") {
+  CHECK(tg::stable_offset_ms("gw1/export", 60'000) == tg::stable_offset_ms("gw1/export", 60'000));
+  CHECK(tg::stable_offset_ms("gw1", 0) == 0);
+  int quarters[4] = {};
+  for (int i = 0; i < 400; ++i) {
+    const auto offset = tg::stable_offset_ms("edgegateway" + std::to_string(i), 4000);
+    REQUIRE(offset >= 0);
+    REQUIRE(offset < 4000);
+    ++quarters[offset / 1000];
+  }
+  for (const int count : quarters) {
+    CHECK(count > 70);
+    CHECK(count < 130);
+  }
 }

@@ -62,3 +62,12 @@ TEST_CASE("a malformed endpoint is refused") {
     CHECK(endpoint.error().message.find(url) != std::string::npos);
   }
 }
+
+TEST_CASE("an HTTPS endpoint has the port for client certificates") {
+  const auto endpoint = parse_endpoint("https://broker.example");
+  REQUIRE(endpoint);
+  CHECK(endpoint->https);
+  CHECK(endpoint->tls);
+  CHECK(endpoint->port == 8443);
+  CHECK(endpoint->url() == "https://broker.example:8443");
+}

@@ -25,19 +25,21 @@ struct Bench {
   BoundedQueue<Task> tasks{10'000};
   std::vector<std::string> events;
   std::string reason;
+  DownCause cause = DownCause::kOther;
   PahoLink link{[this](Task task) { TG_ASSERT(tasks.push(std::move(task))); }};
 
   Bench() {
     LinkEvents handlers;
     handlers.on_connected = [this](Generation g, Connected) { note("connected", g); };
-    handlers.on_down = [this](Generation g, std::string why) {
-      reason = std::move(why);
+    handlers.on_down = [this](Generation g, const Down& down) {
+      reason = down.reason;
+      cause = down.cause;
       note("down", g);
     };
     handlers.on_acked = [this](Generation g, std::uint64_t id) {
       note("acked" + std::to_string(id), g);
     };
-    handlers.on_refused = [this](Generation g, std::uint64_t id, std::string) {
+    handlers.on_refused = [this](Generation g, std::uint64_t id, const Refusal&) {
       note("refused" + std::to_string(id), g);
     };
     handlers.on_closed = [this](Generation g) { note("closed", g); };
@@ -86,6 +88,7 @@ TEST_CASE("a refused port is reported as such, then the generation is closed") {
   REQUIRE(bench.wait_for("1 closed"));
   CHECK(bench.events == Events{"1 down", "1 closed"});
   CHECK(bench.reason.find("Connection refused") != std::string::npos);
+  CHECK(bench.cause == DownCause::kUnreachable);
 }
 
 TEST_CASE("a name that does not resolve is reported") {
@@ -95,6 +98,7 @@ TEST_CASE("a name that does not resolve is reported") {
   bench.link.open(options);
   REQUIRE(bench.wait_for("1 closed"));
   CHECK(bench.reason.find("cannot resolve no-such-host.invalid") != std::string::npos);
+  CHECK(bench.cause == DownCause::kResolver);
 }
 
 TEST_CASE("a peer that never answers is given up after the connect timeout") {
@@ -111,6 +115,7 @@ TEST_CASE("a refused CONNECT gives the broker's reason") {
   bench.link.open(options_for(responder.port()));
   REQUIRE(bench.wait_for("1 closed"));
   CHECK(bench.reason == "CONNACK 5: not authorised");
+  CHECK(bench.cause == DownCause::kRefused);
 }
 
 TEST_CASE("the session is persistent and the version explicit") {
@@ -169,6 +174,7 @@ TEST_CASE("a lost connection is down, then closed, and nothing in flight is ackn
   REQUIRE(bench.wait_for("1 closed"));
   CHECK(bench.events == Events{"1 connected", "1 down", "1 closed"});
   CHECK(bench.reason.find("lost") != std::string::npos);
+  CHECK(bench.cause == DownCause::kClosed);
 }
 
 TEST_CASE("a new generation sends only what it was given") {

@@ -88,7 +88,7 @@ TEST_CASE("relative names keep the meaning they have at the original's place") {
   REQUIRE(save_last_good(file, load(file), data));
   const auto back = load_last_good(file, data);
   REQUIRE(back);
-  CHECK(back->config->cloud->ca == (folder.path / "pki/ca.pem").string());
+  CHECK(back->config->uplinks.at(0).ca == (folder.path / "pki/ca.pem").string());
 }
 
 TEST_CASE("the data directory is found in a broken file too") {
@@ -126,7 +126,7 @@ TEST_CASE("a secret may be a credential of the unit") {
   const auto absent = with("absent");
   ::unsetenv("CREDENTIALS_DIRECTORY");
   REQUIRE(inside.config);
-  CHECK(inside.config->cloud->password == "hush");
+  CHECK(inside.config->uplinks.at(0).password == "hush");
   CHECK(all(absent.errors).find("cloud.password.credential") != std::string::npos);
 }
 

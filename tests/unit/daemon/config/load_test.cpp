@@ -44,7 +44,7 @@ TEST_CASE("an empty file gives a working gateway on loopback") {
   CHECK(loaded.config->store_pending == 32U << 20);
   CHECK(loaded.config->admin_socket == "/run/tidegate/admin.sock");
   CHECK(loaded.config->admin_http.empty());
-  CHECK_FALSE(loaded.config->cloud);
+  CHECK(loaded.config->uplinks.empty());
 }
 
 TEST_CASE("a stream, an export and the cloud have the documented defaults") {
@@ -64,7 +64,7 @@ TEST_CASE("a stream, an export and the cloud have the documented defaults") {
   CHECK(item.max_records == 500);
   CHECK(item.max_bytes == 60 * 1024);
   CHECK(item.max_age_ms == 5000);
-  const auto& cloud = *loaded.config->cloud;
+  const auto& cloud = loaded.config->uplinks.at(0);
   CHECK(cloud.client_id == "g1");
   CHECK(cloud.protocol == 4);
   CHECK(cloud.window == 64);
@@ -241,7 +241,7 @@ TEST_CASE("a secret may come from a file") {
   const auto loaded = folder.load_text(kCloud + "  username: u\n  password: { file: secret }\n");
   INFO(all(loaded.errors));
   REQUIRE(loaded.config);
-  CHECK(loaded.config->cloud->password == "pass word");
+  CHECK(loaded.config->uplinks.at(0).password == "pass word");
 }
 
 TEST_CASE("raw without a key is a warning, {topic} needs raw") {
@@ -313,6 +313,78 @@ TEST_CASE("every default of the table passes its own check") {
     if (key.type == Type::kEnum) CHECK(key.values.find(key.standard) != std::string_view::npos);
     CHECK_FALSE(key.help.empty());
   }
+}
+
+TEST_CASE("cloud is short for an uplink of that name; exports name the uplink they go to") {
+  const std::string more =
+      "uplinks:\n  - { name: site, endpoints: [ \"mqtt://site\", { url: \"https://h:8443\", "
+      "expensive: true } ], client_id: c, proxy: \"http://p:3128\" }\n";
+  Folder folder;
+  const auto loaded = folder.load_text(
+      kCloud + more + "exports: [ { name: e, stream: s, to: site, topic: t, expensive: true } ]\n");
+  INFO(all(loaded.errors) << all(loaded.warnings));
+  REQUIRE(loaded.config);
+  REQUIRE(loaded.config->uplinks.size() == 2);
+  CHECK(loaded.config->uplinks[0].name == "cloud");
+  const auto& site = loaded.config->uplinks[1];
+  CHECK(site.name == "site");
+  CHECK(site.client_id == "c");
+  CHECK(site.proxy == "http://p:3128");
+  CHECK_FALSE(site.endpoints.at(0).expensive);
+  CHECK(site.endpoints.at(1).url == "https://h:8443");
+  CHECK(site.endpoints.at(1).expensive);
+  CHECK(loaded.config->exports.at(0).expensive);
+  CHECK_THAT(error_of(kCloud + more + "exports: [ { name: e, stream: s, to: nine, topic: t } ]\n"),
+             Contains("there is no uplink nine; there is: cloud, site"));
+  CHECK_THAT(error_of(kCloud + "uplinks: [ { name: cloud, endpoints: [\"mqtt://h\"] } ]\n"),
+             Contains("the name cloud"));
+  CHECK_THAT(error_of(kCloud + "  proxy: \"socks://p\"\n"), Contains("not none or http://"));
+}
+
+TEST_CASE("a route's error action and the dead letters are read and checked") {
+  Folder folder;
+  const auto loaded = folder.load_text(
+      "streams: { a: {}, b: {} }\ndead_letters: { max_size: 1MiB, max_age: 1d }\n"
+      "routes: [ { name: r, from: \"dt/#\", to: a, on_error: { to: b } } ]\n");
+  INFO(all(loaded.errors));
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->routes.at(0).on_error == "b");
+  CHECK(loaded.config->dead_letters.max_size == 1U << 20);
+  CHECK(loaded.config->dead_letters.max_age_ms == 86'400'000);
+  CHECK_THAT(error_of("streams: { a: {} }\nroutes: [ { name: r, from: \"dt/#\", to: a, on_error: "
+                      "{ to: b } } ]\n"),
+             Contains("on_error.to: there is no stream b"));
+  CHECK_THAT(error_of("streams: { $x: {} }\n"), Contains("the gateway's own"));
+}
+
+TEST_CASE(
+    "bridge rules need the same wildcards on both sides, and keep to the limit of subscriptions") {
+  const auto with = [](const std::string& rules) { return kCloud + "bridge: [ " + rules + " ]\n"; };
+  Folder folder;
+  const auto loaded = folder.load_text(
+      with("{ direction: down, cloud: \"cmd/g/+/do\", local: \"cmd/+/do\" }, "
+           "{ direction: up, local: \"a/#\", cloud: \"b/#\", expiry: 5s, max_queued: 7 }"));
+  INFO(all(loaded.errors) << all(loaded.warnings));
+  REQUIRE(loaded.config);
+  const auto& rules = loaded.config->bridge;
+  REQUIRE(rules.size() == 2);
+  CHECK_FALSE(rules[0].is_up);
+  CHECK(rules[0].uplink == "cloud");
+  CHECK(rules[0].expiry_ms == 60'000);
+  CHECK(rules[0].max_queued == 100);
+  CHECK(rules[1].is_up);
+  CHECK(rules[1].expiry_ms == 5000);
+  CHECK(rules[1].max_queued == 7);
+  CHECK_THAT(error_of(with("{ direction: up, local: \"a/+\", cloud: b }")),
+             Contains("same wildcards"));
+  CHECK_THAT(error_of(with("{ direction: up, local: \"a/#/b\", cloud: \"a/#\" }")),
+             Contains("not a topic filter"));
+  CHECK_THAT(error_of(with("{ direction: up, local: a, cloud: a, uplink: nine }")),
+             Contains("there is no uplink nine"));
+  CHECK_THAT(
+      error_of(kCloud + "  limits: { subscriptions: 1 }\nbridge: [ { direction: down, cloud: a, "
+                        "local: a }, { direction: down, cloud: b, local: b } ]\n"),
+      Contains("limits.subscriptions"));
 }
 
 }  // namespace tg::config

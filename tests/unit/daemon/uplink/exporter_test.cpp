@@ -1,11 +1,13 @@
 #include "daemon/uplink/exporter.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "daemon/base/bytes.h"
 #include "tests/unit/daemon/uplink/fakes.h"
 
 using namespace tg;
@@ -17,6 +19,7 @@ struct Bench {
   FakeTime time;
   Metrics metrics;
   FakeSource source;
+  FakeLetters letters;
   int ready_calls = 0;
   std::unique_ptr<Exporter> exporter;
   std::uint64_t last_id = 0;
@@ -26,7 +29,7 @@ struct Bench {
     options.stream = "telemetry";
     exporter =
         std::make_unique<Exporter>(std::move(options), "gw", with_properties, source, time.clock,
-                                   time.timers, metrics, [this] { ++ready_calls; });
+                                   time.timers, metrics, letters.take(), [this] { ++ready_calls; });
   }
 
   void append(std::size_t count) {
@@ -35,7 +38,7 @@ struct Bench {
     source.answer();
   }
   void link_up() {
-    exporter->link_up();
+    exporter->link_up(SIZE_MAX);
     source.answer();
   }
   // Takes all that is ready; "first-last" of each.
@@ -46,6 +49,12 @@ struct Bench {
       source.answer();
     }
     return out;
+  }
+  void take_all_raw() {
+    while (exporter->is_ready()) {
+      static_cast<void>(exporter->take(++last_id));
+      source.answer();
+    }
   }
   static std::string range_of(const std::string& payload) {
     const auto json = nlohmann::json::parse(payload);
@@ -160,7 +169,7 @@ TEST_CASE("after a lost connection exactly what was in flight is sent again, in 
   CHECK(bench.take_all() == Ranges{"1-10", "11-20", "21-30", "31-40", "41-50"});
   bench.exporter->acked(1);
   bench.exporter->acked(3);
-  bench.exporter->link_closed();
+  bench.exporter->link_closed({});
   CHECK_FALSE(bench.exporter->is_ready());
   CHECK(bench.exporter->status().position == 11);
   bench.append(10);
@@ -181,7 +190,7 @@ TEST_CASE("a batch after a lost connection never covers what has been acknowledg
   bench.append(10);
   CHECK(bench.take_all() == Ranges{"4-13"});
   bench.exporter->acked(2);
-  bench.exporter->link_closed();
+  bench.exporter->link_closed({});
   bench.append(5);
   bench.link_up();
   CHECK(bench.take_all() == Ranges{"1-3"});
@@ -192,10 +201,10 @@ TEST_CASE("a batch after a lost connection never covers what has been acknowledg
 TEST_CASE("an answer to a read of the lost connection is dropped") {
   Bench bench(json_of(10));
   bench.source.append_count(20);
-  bench.exporter->link_up();
+  bench.exporter->link_up(SIZE_MAX);
   REQUIRE(bench.source.reads.size() == 1);
-  bench.exporter->link_closed();
-  bench.exporter->link_up();
+  bench.exporter->link_closed({});
+  bench.exporter->link_up(SIZE_MAX);
   bench.source.answer();
   CHECK(bench.take_all() == Ranges{"1-10", "11-20"});
 }
@@ -203,7 +212,7 @@ TEST_CASE("an answer to a read of the lost connection is dropped") {
 TEST_CASE("an answer after the end of the exporter is dropped") {
   Bench bench(json_of(10));
   bench.source.append_count(20);
-  bench.exporter->link_up();
+  bench.exporter->link_up(SIZE_MAX);
   bench.exporter.reset();
   bench.source.answer();
   CHECK(bench.ready_calls == 0);
@@ -232,7 +241,7 @@ TEST_CASE("a gap that reaches into what was acknowledged ends before it") {
   bench.append(30);
   bench.take_all();
   bench.exporter->acked(2);
-  bench.exporter->link_closed();
+  bench.exporter->link_closed({});
   bench.source.evict(25);
   bench.link_up();
   bench.time.advance_ms(5000);
@@ -275,7 +284,8 @@ TEST_CASE("at protocol 5 the key is in the user properties") {
   std::vector<std::string> pairs;
   for (const auto& [name, value] : publish.user_properties) pairs.push_back(name + '=' + value);
   CHECK(pairs == std::vector<std::string>{"gateway=gw", "stream=telemetry",
-                                          "epoch=0011223344556677", "seq=1..3", "time=0"});
+                                          "epoch=0011223344556677", "seq=1..3", "time=0",
+                                          "clock=unsynced"});
 }
 
 TEST_CASE("a record that no publish can hold does not block the stream") {
@@ -286,7 +296,10 @@ TEST_CASE("a record that no publish can hold does not block the stream") {
   bench.source.append("4");
   bench.link_up();
   CHECK(bench.take_all() == Ranges{"1-1", "4-4"});
-  CHECK(bench.exporter->status().oversize == 2);
+  CHECK(bench.letters.all ==
+        Ranges{"2 too large for a publish 1 xxxxxxxx", "3 too large for a publish 1 yyyyyyyy"});
+  CHECK(bench.exporter->status().dead_letters == 2);
+  CHECK(bench.exporter->status().blocked.empty());
   bench.exporter->acked(1);
   CHECK(bench.source.cursor == 4);
 }
@@ -302,4 +315,204 @@ TEST_CASE("a publish the link had no room for is given again") {
   bench.source.answer();
   bench.last_id = 2;
   CHECK(bench.take_all() == Ranges{"11-20", "21-30"});
+}
+
+TEST_CASE("a batch of age leaves out what would begin another metering unit") {
+  ExportOptions options = json_of(500);
+  options.batch.metering_unit = 1000;
+  Bench bench(options);
+  bench.link_up();
+  bench.append(11);  // nearly one unit
+  bench.time.advance_ms(2000);
+  bench.append(2);  // and a little more
+  bench.time.advance_ms(3000);
+  REQUIRE(bench.exporter->is_ready());
+  const auto publish = bench.exporter->take(1);
+  CHECK(publish.payload.size() <= 1000);
+  CHECK(Bench::range_of(publish.payload) == "1-11");
+  bench.source.answer();
+  bench.exporter->acked(1);
+  CHECK(bench.source.cursor == 12);
+  CHECK(bench.exporter->status().metered_bytes == 1000);
+  // The rest goes when its own first record is max_age old.
+  bench.time.advance_ms(1999);
+  CHECK_FALSE(bench.exporter->is_ready());
+  bench.time.advance_ms(1);
+  CHECK(bench.take_all() == Ranges{"12-13"});
+}
+
+TEST_CASE("the first batch is early by the gateway's own part of max_age, the later ones are not") {
+  ExportOptions options = json_of(10);
+  options.early_ms = 3000;
+  Bench bench(options);
+  bench.link_up();
+  bench.append(1);
+  bench.time.advance_ms(2000);
+  CHECK(bench.take_all() == Ranges{"1-1"});
+  bench.append(1);
+  bench.time.advance_ms(4999);
+  CHECK_FALSE(bench.exporter->is_ready());
+  bench.time.advance_ms(1);
+  CHECK(bench.take_all() == Ranges{"2-2"});
+}
+
+namespace {
+
+const LinkEnd kAlone{false, 1, "closed"};
+
+// Sends what there is to send, one at a time, and loses the connection each time `bad` is alone in
+// flight. The records that were acknowledged.
+Ranges run_isolated(Bench& bench, const std::vector<std::string>& bad, int rounds) {
+  Ranges acked;
+  for (int round = 0; round < rounds; ++round) {
+    bench.link_up();
+    while (bench.exporter->is_ready()) {
+      const auto publish = bench.exporter->take(++bench.last_id);
+      if (std::find(bad.begin(), bad.end(), publish.payload) != bad.end()) break;
+      acked.push_back(publish.payload);
+      bench.exporter->acked(bench.last_id);
+      bench.source.answer();
+    }
+    bench.exporter->link_closed(kAlone);
+  }
+  return acked;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a record alone in flight at three ends in a row becomes a dead letter, the rest goes on") {
+  Bench bench(raw());
+  bench.source.append_count(6);
+  CHECK(run_isolated(bench, {"3"}, 3) == Ranges{"1", "2"});
+  CHECK(bench.exporter->is_suspect());
+  CHECK(bench.source.cursor == 3);
+  CHECK(bench.letters.all.empty());
+  CHECK(run_isolated(bench, {"3"}, 1) == Ranges{"4", "5", "6"});
+  CHECK(bench.letters.all == Ranges{"3 closed 3 3"});
+  CHECK(bench.source.cursor == 7);
+  CHECK_FALSE(bench.exporter->is_suspect());
+}
+
+TEST_CASE("a record among others in flight is never condemned, nor one that was acked in between") {
+  Bench bench(raw());
+  bench.source.append_count(4);
+  for (int round = 0; round < 10; ++round) {
+    bench.link_up();
+    bench.take_all_raw();
+    bench.exporter->link_closed({false, 4, "closed"});
+  }
+  CHECK(bench.letters.all.empty());
+  CHECK(bench.source.cursor == 1);
+  CHECK(bench.exporter->is_suspect());
+}
+
+TEST_CASE("five dead letters in a row for one reason block the export, which keeps its data") {
+  Bench bench(raw());
+  bench.source.append_count(20);
+  CHECK(run_isolated(bench, {"1", "2", "3", "4", "5", "6", "7"}, 30).empty());
+  CHECK(bench.letters.all.size() == 5);
+  CHECK(bench.source.cursor == 6);
+  CHECK(bench.exporter->status().blocked == "closed");
+  CHECK_FALSE(bench.exporter->is_suspect());
+  bench.link_up();
+  bench.append(3);
+  CHECK_FALSE(bench.exporter->is_ready());
+  CHECK(bench.metrics.text().find("tidegate_uplink_export_blocked{export=\"export\"} 1") !=
+        std::string::npos);
+  bench.exporter->unblock();
+  bench.source.answer();
+  CHECK(bench.exporter->status().blocked.empty());
+  REQUIRE(bench.exporter->is_ready());
+  CHECK(bench.exporter->take(1000).payload == "6");
+}
+
+TEST_CASE("dead letters with records between them that the cloud takes block nothing") {
+  Bench bench(raw());
+  bench.source.append_count(20);
+  run_isolated(bench, {"2", "4", "6", "8", "10", "12", "14", "16"}, 40);
+  CHECK(bench.letters.all.size() == 8);
+  CHECK(bench.exporter->status().blocked.empty());
+  CHECK(bench.source.cursor == 21);
+}
+
+TEST_CASE("a record refused by name becomes a dead letter without a new connection") {
+  Bench bench(raw());
+  bench.link_up();
+  bench.append(3);
+  bench.take_all_raw();
+  CHECK(bench.exporter->refused(2, "not authorised"));
+  bench.source.answer();
+  CHECK(bench.letters.all == Ranges{"2 not authorised 1 2"});
+  CHECK(bench.source.cursor == 1);
+  bench.exporter->acked(1);
+  CHECK(bench.source.cursor == 3);
+  bench.exporter->acked(3);
+  CHECK(bench.source.cursor == 4);
+}
+
+TEST_CASE("a refused batch is sent record by record, and only what is refused then is lettered") {
+  Bench bench(json_of(10));
+  bench.link_up();
+  bench.append(10);
+  CHECK(bench.take_all() == Ranges{"1-10"});
+  CHECK_FALSE(bench.exporter->refused(1, "not authorised"));
+  CHECK(bench.exporter->is_suspect());
+  bench.exporter->isolate(true);
+  bench.exporter->link_closed({});
+  bench.link_up();
+  for (Seq seq = 1; seq <= 10; ++seq) {
+    REQUIRE(bench.exporter->is_ready());
+    const auto publish = bench.exporter->take(++bench.last_id);
+    CHECK(Bench::range_of(publish.payload) == std::to_string(seq) + '-' + std::to_string(seq));
+    if (seq == 4) {
+      CHECK(bench.exporter->refused(bench.last_id, "not authorised"));
+    } else {
+      bench.exporter->acked(bench.last_id);
+    }
+    bench.source.answer();
+  }
+  CHECK(bench.letters.all == Ranges{"4 not authorised 1 4"});
+  CHECK(bench.source.cursor == 11);
+  CHECK_FALSE(bench.exporter->is_suspect());
+}
+
+TEST_CASE("a dead letter waits for room, and its record with it") {
+  Bench bench(raw());
+  bench.letters.has_room = false;
+  bench.source.append(std::string(200 * 1024, 'x'));
+  bench.source.append("2");
+  bench.link_up();
+  CHECK_FALSE(bench.exporter->is_ready());
+  CHECK(bench.source.cursor == 1);
+  bench.letters.has_room = true;
+  bench.time.advance_ms(1000);
+  CHECK(bench.letters.all.size() == 1);
+  REQUIRE(bench.exporter->is_ready());
+  CHECK(bench.exporter->take(1).payload == "2");
+}
+
+TEST_CASE("what a publisher said at MQTT 5 is passed on, its expiry shortened by the wait") {
+  Bench bench(raw(), true);
+  std::string seconds;
+  put_varint(seconds, 100);
+  store::append_tag(bench.source.tail, store::Tag::kMessageExpiry, seconds);
+  store::append_tag(bench.source.tail, store::Tag::kResponseTopic, "re/1");
+  store::append_tag(bench.source.tail, store::Tag::kCorrelationData, "id7");
+  bench.source.received = bench.time.clock.now();
+  bench.source.append_count(2);
+  bench.time.advance_ms(40'000);
+  bench.link_up();
+  REQUIRE(bench.exporter->is_ready());
+  const auto publish = bench.exporter->take(1);
+  CHECK(publish.expiry_s == 60U);
+  CHECK(publish.response_topic == "re/1");
+  CHECK(publish.correlation_data == "id7");
+  bench.exporter->acked(1);
+  // And one whose time has passed is not sent at all.
+  bench.exporter->link_closed({});
+  bench.time.advance_ms(60'000);
+  bench.link_up();
+  CHECK_FALSE(bench.exporter->is_ready());
+  CHECK(bench.source.cursor == 3);
 }

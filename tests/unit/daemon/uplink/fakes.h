@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "daemon/base/metrics.h"
 #include "daemon/base/timers.h"
 #include "daemon/cloud/link.h"
+#include "daemon/uplink/exporter.h"
 #include "daemon/uplink/source.h"
 
 namespace tg::uplink {
@@ -33,12 +35,19 @@ class FakeLink final : public cloud::Link {
     return true;
   }
   void close() override { ++closes; }
+  void probe(cloud::LinkOptions options, std::function<void(cloud::Down)> done) override {
+    probed.push_back(std::move(options));
+    done(obstacle);
+  }
 
   // What the cloud does.
   void connect(std::uint16_t receive_maximum = 65535) {
     events.on_connected(generation, {false, receive_maximum});
   }
-  void down(const std::string& reason = "gone") { events.on_down(generation, reason); }
+  void down(const std::string& reason = "gone",
+            cloud::DownCause cause = cloud::DownCause::kUnreachable) {
+    events.on_down(generation, {cause, reason});
+  }
   void closed() {
     is_open = false;
     events.on_closed(generation);
@@ -46,6 +55,14 @@ class FakeLink final : public cloud::Link {
   void lose() {
     down();
     closed();
+  }
+  // As AWS does with a publish that a policy denies.
+  void close_by_peer() {
+    down("closed by the peer", cloud::DownCause::kClosed);
+    closed();
+  }
+  void refuse(std::uint64_t id, const std::string& reason, bool for_ever) {
+    events.on_refused(generation, id, {reason, for_ever});
   }
   void ack(std::uint64_t id) { events.on_acked(generation, id); }
   // Acknowledges the publish that was sent as the n-th of all.
@@ -57,7 +74,9 @@ class FakeLink final : public cloud::Link {
   cloud::Generation generation = 0;
   bool is_open = false;
   int closes = 0;
-  int refusals = 0;  // publishes that find the queue full
+  std::vector<cloud::LinkOptions> probed;
+  cloud::Down obstacle;  // what a probe finds
+  int refusals = 0;      // publishes that find the queue full
 };
 
 // A stream in memory. Reads are answered by answer(), as the reader thread does: later.
@@ -73,6 +92,9 @@ class FakeSource final : public Source {
   void read(store::Seq from, std::size_t, Done done) override {
     reads.emplace_back(from, std::move(done));
   }
+
+  void save_ranges(const std::string& bytes) override { ranges = bytes; }
+  void load_ranges(std::function<void(const std::string&)> done) override { done(ranges); }
 
   void append(const std::string& payload) { payloads.push_back(payload); }
   void append_count(std::size_t count) {
@@ -97,6 +119,9 @@ class FakeSource final : public Source {
   store::Seq first = 1;
   store::Seq cursor = 1;
   std::size_t chunk_records = 1000;
+  std::string ranges;
+  std::string tail;  // of every record, as the next
+  Timestamp received;
 
  private:
   [[nodiscard]] store::Chunk chunk(store::Seq from) const {
@@ -108,6 +133,8 @@ class FakeSource final : public Source {
     for (std::size_t i = chunk.first - first; i < end; ++i) chunk.segments.push_back(payloads[i]);
     for (const std::string& payload : chunk.segments) {
       store::Record record;
+      record.tail = tail;
+      record.received = received;
       record.topic = "dt/a/t";
       record.publisher = "a";
       record.payload = payload;
@@ -118,6 +145,22 @@ class FakeSource final : public Source {
 
   const store::StreamId id_;
   const std::string epoch_ = "0011223344556677";
+};
+
+// Dead letters as "seq reason attempts payload".
+struct FakeLetters {
+  std::vector<std::string> all;
+  bool has_room = true;
+
+  [[nodiscard]] Letters take() {
+    return [this](const pipeline::Cause& cause, const store::Record& record) {
+      if (!has_room) return false;
+      all.push_back(std::to_string(cause.seq) + ' ' + cause.reason + ' ' +
+                    std::to_string(cause.attempts) + ' ' +
+                    std::string(record.payload.substr(0, 8)));
+      return true;
+    };
+  }
 };
 
 // Clock and timers that move together.

@@ -20,27 +20,55 @@ struct FakeSender final : Sender {
     cloud::OutgoingPublish publish;
     publish.id = id;
     publish.topic = topic;
+    publish.payload = payload;
     return publish;
   }
   void untake(std::uint64_t) override { ++waiting; }
   void acked(std::uint64_t id) override { acks.push_back(id); }
-  void link_up() override { up = true; }
-  void link_closed() override {
+  void link_up(std::size_t bytes) override {
+    up = true;
+    batch_bytes = bytes;
+  }
+  void link_closed(const LinkEnd& end) override {
     up = false;
     ++closed;
+    ends.push_back(end);
   }
+  bool refused(std::uint64_t id, const std::string&) override {
+    refusals.push_back(id);
+    return takes_refusal;
+  }
+  void isolate(bool on) override { isolated = on; }
+  [[nodiscard]] bool is_suspect() const override { return suspect; }
+  [[nodiscard]] bool may_use_expensive() const override { return expensive; }
+  [[nodiscard]] bool is_backlog() const override { return backlog; }
 
   std::string topic;
+  std::string payload;
   int waiting = 0;
   bool up = false;
   int closed = 0;
   std::vector<std::uint64_t> acks;
+  std::vector<LinkEnd> ends;
+  std::vector<std::uint64_t> refusals;
+  bool takes_refusal = true;
+  bool isolated = false;
+  bool suspect = false;
+  bool expensive = false;
+  bool backlog = false;
+  std::size_t batch_bytes = 0;
 };
+
+cloud::Endpoint endpoint(const std::string& host) {
+  cloud::Endpoint endpoint;
+  endpoint.host = host;
+  return endpoint;
+}
 
 SessionOptions default_options() {
   SessionOptions options;
   options.name = "cloud";
-  options.endpoints = {{false, "one", 1883}, {false, "two", 1883}, {false, "three", 1883}};
+  options.endpoints = {endpoint("one"), endpoint("two"), endpoint("three")};
   options.window = 4;
   options.ack_timeout_ms = 30'000;
   options.backoff_min_ms = 1000;
@@ -189,11 +217,11 @@ TEST_CASE("acks in time keep the connection") {
   CHECK(bench.state() == SessionState::kConnected);
 }
 
-TEST_CASE("a refused publish ends the connection, so that all is sent again in order") {
+TEST_CASE("a publish refused for now ends the connection, so that all is sent again in order") {
   Bench bench;
   bench.low.waiting = 2;
   bench.connect();
-  bench.link.events.on_refused(bench.link.generation, 1, "quota");
+  bench.link.refuse(1, "quota", false);
   CHECK(bench.link.closes == 1);
   CHECK(bench.session.status().reason == "publish refused: quota");
   bench.link.closed();
@@ -213,6 +241,39 @@ TEST_CASE("a full link is tried again after an ack") {
   CHECK(bench.link.sent.size() == 3);
   bench.link.ack_nth(1);
   CHECK(bench.link.sent.size() == 5);
+}
+
+TEST_CASE("no more publishes a second than the cloud takes") {
+  SessionOptions options = default_options();
+  options.publishes_per_second = 20;
+  options.window = 500;
+  Bench bench(options);
+  bench.low.waiting = 1000;
+  bench.connect();
+  for (int second = 1; second <= 10; ++second) {
+    bench.time.advance_ms(1000);
+    const auto sent = static_cast<int>(bench.link.sent.size());
+    CHECK(sent >= second * 20);
+    CHECK(sent <= second * 20 + 3);
+  }
+}
+
+TEST_CASE("no more bytes a second than the cloud takes, and an alarm waits only for the limit") {
+  SessionOptions options = default_options();
+  options.bytes_per_second = 1000;
+  options.window = 500;
+  Bench bench(options);
+  bench.low.payload = std::string(500 - 3, 'x');
+  bench.high.payload = std::string(500 - 4, 'x');
+  bench.low.waiting = 1000;
+  bench.connect();
+  bench.time.advance_ms(10'000);
+  CHECK(bench.link.sent.size() >= 20);
+  CHECK(bench.link.sent.size() <= 22);
+  bench.high.waiting = 1;
+  bench.session.pump();
+  bench.time.advance_ms(501);
+  CHECK(bench.link.sent.back().topic == "high");
 }
 
 TEST_CASE("the back-off grows to its limit and stays within its bounds") {
@@ -379,4 +440,307 @@ TEST_CASE("the session leaves no timer and no handler behind") {
   link.ack(1);
   link.lose();
   CHECK(sender.acks.empty());
+}
+
+TEST_CASE("a publish refused for ever that is one record leaves the connection as it is") {
+  Bench bench;
+  bench.low.waiting = 6;
+  bench.connect();
+  bench.link.refuse(2, "not authorised", true);
+  CHECK(bench.low.refusals == std::vector<std::uint64_t>{2});
+  CHECK(bench.link.closes == 0);
+  CHECK(bench.link.sent.size() == 5);
+  CHECK_FALSE(bench.session.status().isolating);
+}
+
+TEST_CASE("a publish refused for ever that is many records is sent again one by one") {
+  Bench bench;
+  bench.low.waiting = 3;
+  bench.low.takes_refusal = false;
+  bench.connect();
+  bench.low.suspect = true;
+  bench.link.refuse(2, "not authorised", true);
+  CHECK(bench.link.closes == 1);
+  CHECK(bench.low.isolated);
+  bench.link.closed();
+  CHECK(bench.session.status().isolating);
+  CHECK(bench.low.ends.back().explained);
+}
+
+TEST_CASE("after two unexplained ends one publish at a time goes, suspects first, after a pause") {
+  Bench bench;
+  bench.low.waiting = 100;
+  bench.connect();
+  bench.low.suspect = true;
+  bench.link.close_by_peer();
+  CHECK_FALSE(bench.low.ends.back().explained);
+  CHECK(bench.low.ends.back().in_flight == 4);
+  CHECK_FALSE(bench.session.status().isolating);
+  bench.wait_for_attempt();
+  bench.link.connect();
+  bench.link.close_by_peer();
+  CHECK(bench.session.status().isolating);
+  CHECK(bench.low.isolated);
+  CHECK(bench.high.isolated);
+  bench.wait_for_attempt();
+  const std::size_t before = bench.link.sent.size();
+  bench.high.waiting = 5;
+  bench.link.connect();
+  CHECK(bench.link.sent.size() == before);
+  bench.time.advance_ms(1000);
+  REQUIRE(bench.link.sent.size() == before + 1);
+  CHECK(bench.link.sent.back().topic == "low");
+  bench.link.ack(bench.link.sent.back().id);
+  CHECK(bench.link.sent.size() == before + 2);
+  // The last suspect is settled: the whole window again.
+  bench.low.suspect = false;
+  bench.link.ack(bench.link.sent.back().id);
+  CHECK_FALSE(bench.session.status().isolating);
+  CHECK_FALSE(bench.low.isolated);
+  CHECK(bench.session.status().in_flight == 4);
+}
+
+TEST_CASE("ends that are explained, or with nothing in flight, isolate nobody") {
+  Bench bench;
+  bench.low.waiting = 1000;
+  bench.connect();
+  for (int i = 0; i < 5; ++i) {
+    bench.link.lose();  // unreachable
+    bench.wait_for_attempt();
+    bench.link.connect();
+    bench.time.advance_ms(30'000);  // no ack in time: we end it
+    bench.link.closed();
+    bench.wait_for_attempt();
+    bench.link.connect();
+  }
+  bench.low.waiting = 0;
+  for (const auto& publish : bench.link.sent) bench.link.ack(publish.id);
+  for (int i = 0; i < 5; ++i) {
+    bench.link.close_by_peer();
+    bench.wait_for_attempt();
+    bench.link.connect();
+  }
+  CHECK_FALSE(bench.session.status().isolating);
+}
+
+TEST_CASE("suspects that were acknowledged after the first end leave no trace") {
+  Bench bench;
+  bench.connect();
+  for (int i = 0; i < 5; ++i) {
+    bench.low.waiting = 1;
+    bench.low.suspect = true;
+    bench.session.pump();
+    bench.link.close_by_peer();
+    bench.wait_for_attempt();
+    bench.low.waiting = 1;
+    bench.link.connect();
+    bench.low.suspect = false;
+    bench.link.ack(bench.link.sent.back().id);
+  }
+  CHECK_FALSE(bench.session.status().isolating);
+}
+
+TEST_CASE("no TLS before the clock is synchronised, but not for ever") {
+  SessionOptions options = default_options();
+  options.endpoints[0].tls = true;
+  options.wait_for_clock_ms = 60'000;
+  {
+    Bench bench(options);
+    bench.time.clock.set_quality(ClockQuality::kUnsynchronised);
+    bench.session.start();
+    CHECK(bench.state() == SessionState::kWaitingForClock);
+    CHECK(bench.session.status().cause == "clock");
+    bench.time.advance_ms(10'000);
+    CHECK(bench.link.opened.empty());
+    bench.time.clock.set_quality(ClockQuality::kSynchronised);
+    bench.time.advance_ms(1000);
+    CHECK(bench.link.opened.size() == 1);
+    CHECK(bench.state() == SessionState::kConnecting);
+  }
+  Bench bench(options);
+  bench.time.clock.set_quality(ClockQuality::kUnsynchronised);
+  bench.session.start();
+  bench.time.advance_ms(59'000);
+  CHECK(bench.link.opened.empty());
+  bench.time.advance_ms(1000);
+  CHECK(bench.link.opened.size() == 1);
+  bench.link.down("certificate is not yet valid", cloud::DownCause::kExpired);
+  CHECK(bench.session.status().reason.find("clock is not synchronised") != std::string::npos);
+  CHECK(bench.metrics.text().find(
+            "tidegate_uplink_failures_total{cause=\"clock\",uplink=\"cloud\"} 1") !=
+        std::string::npos);
+}
+
+TEST_CASE("without TLS nobody waits for the clock") {
+  SessionOptions options = default_options();
+  options.wait_for_clock_ms = 60'000;
+  Bench bench(options);
+  bench.time.clock.set_quality(ClockQuality::kUnsynchronised);
+  bench.session.start();
+  CHECK(bench.link.opened.size() == 1);
+}
+
+TEST_CASE("an endpoint that accepts and closes again and again is left for the next") {
+  Bench bench;
+  bench.session.start();
+  for (int i = 0; i < 3; ++i) {
+    bench.link.connect();
+    bench.link.close_by_peer();
+    bench.wait_for_attempt();
+  }
+  CHECK(bench.link.opened.back().endpoint.host == "two");
+}
+
+TEST_CASE("an expensive endpoint is for those who may, and not used without one") {
+  SessionOptions options = default_options();
+  options.endpoints.resize(2);
+  options.endpoints[1].expensive = true;
+  {
+    Bench bench(options);
+    bench.session.start();
+    bench.link.lose();
+    bench.wait_for_attempt();
+    CHECK(bench.link.opened.back().endpoint.host == "one");
+  }
+  Bench bench(options);
+  bench.high.expensive = true;
+  bench.low.waiting = bench.high.waiting = 2;
+  bench.session.start();
+  bench.link.lose();
+  bench.wait_for_attempt();
+  CHECK(bench.link.opened.back().endpoint.host == "two");
+  bench.link.connect();
+  CHECK(bench.topics() == Topics{"high", "high"});
+  CHECK(bench.session.status().expensive);
+}
+
+TEST_CASE("fail-back waits until the preferred endpoint has been open three times in a row") {
+  SessionOptions options = default_options();
+  options.probe_ms = 1000;
+  Bench bench(options);
+  bench.session.start();
+  bench.link.lose();
+  bench.wait_for_attempt();
+  bench.low.waiting = 1;
+  bench.link.connect();
+  bench.link.obstacle = {cloud::DownCause::kUnreachable, "no answer"};
+  bench.time.advance_ms(10'000);
+  CHECK(bench.link.probed.size() == 10);
+  CHECK(bench.link.probed.back().endpoint.host == "one");
+  bench.link.obstacle = {};
+  bench.time.advance_ms(2000);
+  bench.link.obstacle = {cloud::DownCause::kUnreachable, "no answer"};
+  bench.time.advance_ms(1000);
+  bench.link.obstacle = {};
+  bench.time.advance_ms(3000);
+  // What is in flight is waited for, nothing new is sent.
+  CHECK(bench.link.closes == 0);
+  bench.low.waiting = 1;
+  bench.session.pump();
+  CHECK(bench.link.sent.size() == 1);
+  bench.link.ack_nth(0);
+  CHECK(bench.link.closes == 1);
+  bench.link.closed();
+  CHECK(bench.link.opened.back().endpoint.host == "one");
+  bench.link.connect();
+  CHECK(bench.link.sent.size() == 2);
+  bench.time.advance_ms(60'000);
+  CHECK(bench.link.opened.size() == 3);
+}
+
+TEST_CASE("a preferred endpoint that does not hold is looked at later each time") {
+  SessionOptions options = default_options();
+  options.probe_ms = 1000;
+  options.backoff_max_ms = 1000;
+  Bench bench(options);
+  bench.session.start();
+  std::vector<std::int64_t> waits;
+  for (int i = 0; i < 4; ++i) {
+    bench.link.lose();  // the preferred one
+    bench.wait_for_attempt();
+    bench.link.connect();
+    std::int64_t waited = 0;
+    while (bench.link.closes == i) {
+      bench.time.advance_ms(1);
+      ++waited;
+    }
+    waits.push_back(waited);
+    bench.link.closed();
+    CHECK(bench.link.opened.back().endpoint.host == "one");
+  }
+  CHECK(waits == std::vector<std::int64_t>{3000, 6000, 12'000, 24'000});
+}
+
+TEST_CASE("live data and backlog of one priority share the bytes, whatever their sizes") {
+  for (const int share : {0, 20, 50, 80, 100}) {
+    SessionOptions options = default_options();
+    options.backlog_share = share;
+    options.window = 1;
+    Bench bench(options);
+    FakeSender old("old");
+    old.backlog = true;
+    old.payload = std::string(5000, 'x');
+    bench.low.payload = std::string(1000, 'x');
+    bench.session.add_sender(old, 5);
+    bench.low.waiting = old.waiting = 100'000;
+    bench.connect();
+    for (int i = 0; i < 2000; ++i) bench.link.ack_nth(bench.link.sent.size() - 1);
+    double bytes = 0;
+    double of_backlog = 0;
+    for (const auto& publish : bench.link.sent) {
+      bytes += static_cast<double>(publish.payload.size());
+      if (publish.topic == "old") of_backlog += static_cast<double>(publish.payload.size());
+    }
+    INFO(share);
+    CHECK(of_backlog / bytes > share / 100.0 - 0.02);
+    CHECK(of_backlog / bytes < share / 100.0 + 0.02);
+  }
+}
+
+TEST_CASE("backlog alone has the whole rate, and live data finds room in the window at once") {
+  SessionOptions options = default_options();
+  options.window = 16;
+  Bench bench(options);
+  FakeSender old("old");
+  old.backlog = true;
+  bench.session.add_sender(old, 5);
+  old.waiting = 1000;
+  bench.connect();
+  CHECK(bench.link.sent.size() == 14);
+  bench.low.waiting = 1;
+  bench.session.pump();
+  REQUIRE(bench.link.sent.size() == 15);
+  CHECK(bench.link.sent.back().topic == "low");
+  bench.link.ack_nth(0);
+  CHECK(bench.link.sent.size() == 16);
+}
+
+TEST_CASE("alarms go before any backlog share") {
+  SessionOptions options = default_options();
+  options.backlog_share = 100;
+  options.window = 1;
+  Bench bench(options);
+  bench.low.backlog = true;
+  bench.low.waiting = bench.high.waiting = 3;
+  bench.connect();
+  for (int i = 0; i < 5; ++i) bench.link.ack_nth(bench.link.sent.size() - 1);
+  CHECK(bench.topics() == Topics{"high", "high", "high", "low", "low", "low"});
+}
+
+TEST_CASE("after a time-out less is in flight and batches are smaller, until acks are quick") {
+  SessionOptions options = default_options();
+  options.window = 64;
+  Bench bench(options);
+  bench.low.payload = std::string(60'000 - 3, 'x');
+  bench.low.waiting = 1000;
+  bench.connect();
+  CHECK(bench.link.sent.size() == 64);
+  bench.time.advance_ms(30'000);
+  bench.link.closed();
+  bench.wait_for_attempt();
+  bench.link.connect();
+  CHECK(bench.link.sent.size() == 64 + 16);
+  CHECK(bench.low.batch_bytes == 64 * 60'000 / 8);
+  for (std::size_t n = 64; n < 64 + 16; ++n) bench.link.ack_nth(n);
+  CHECK(bench.session.status().in_flight == 32);
 }

@@ -27,6 +27,7 @@ struct Bench {
   FakeTime time;
   Metrics metrics;
   FakeLink link;
+  FakeLetters letters;
   FakeSource* telemetry = nullptr;
   FakeSource* alarms = nullptr;
   std::unique_ptr<Uplink> uplink;
@@ -34,7 +35,8 @@ struct Bench {
   Bench() {
     UplinkOptions options;
     options.session.name = "cloud";
-    options.session.endpoints = {{false, "broker", 1883}};
+    options.session.endpoints.resize(1);
+    options.session.endpoints[0].host = "broker";
     options.session.window = 8;
     options.gateway_id = "gw";
     options.exports = {raw_of("telemetry", 5), raw_of("alarms", 1)};
@@ -44,7 +46,7 @@ struct Bench {
     telemetry = static_cast<FakeSource*>(sources[0].get());
     alarms = static_cast<FakeSource*>(sources[1].get());
     uplink = std::make_unique<Uplink>(std::move(options), link, std::move(sources), time.clock,
-                                      time.timers, metrics, 1);
+                                      time.timers, metrics, 1, letters.take());
     uplink->start();
   }
   void connect() {
@@ -148,4 +150,46 @@ TEST_CASE("a stop leaves batches that wait for their age in the store") {
   CHECK(stopped);
   CHECK(bench.link.sent.size() == 8);
   CHECK(bench.telemetry->cursor == 9);
+}
+
+TEST_CASE(
+    "a poison record in a full window is found, lettered, and everything else arrives in order") {
+  Bench bench;
+  bench.telemetry->append_count(60);
+  bench.connect();
+  std::vector<std::string> arrivals;
+  std::size_t seen = 0;
+  for (int round = 0; round < 400 && bench.telemetry->cursor <= 60; ++round) {
+    bool poisoned = false;
+    std::vector<std::uint64_t> acks;
+    for (; seen < bench.link.sent.size() && !poisoned; ++seen) {
+      poisoned = bench.link.sent[seen].payload == "33";
+      if (!poisoned) {
+        arrivals.push_back(bench.link.sent[seen].payload);
+        acks.push_back(bench.link.sent[seen].id);
+      }
+    }
+    for (const auto id : acks) bench.link.ack(id);
+    if (poisoned) {
+      seen = bench.link.sent.size();
+      bench.link.close_by_peer();
+      bench.time.advance_ms(150'000);
+      if (!bench.link.is_open) bench.time.advance_ms(150'000);
+      bench.connect();
+    }
+    bench.time.advance_ms(2000);
+    bench.telemetry->answer();
+  }
+  CHECK(bench.telemetry->cursor == 61);
+  REQUIRE(bench.letters.all.size() == 1);
+  CHECK(bench.letters.all[0].substr(0, 3) == "33 ");
+  int highest = 0;
+  for (const auto& payload : arrivals) {
+    const int seq = std::stoi(payload);
+    if (seq <= highest) continue;
+    CHECK(seq == highest + (highest == 32 ? 2 : 1));
+    highest = seq;
+  }
+  CHECK(highest == 60);
+  CHECK_FALSE(bench.uplink->status().session.isolating);
 }
