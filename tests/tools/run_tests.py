@@ -328,8 +328,9 @@ def run_catch(path):
         try:
             for entry in ElementTree.parse(report).iter('testcase'):
                 # "case" or "case/section": a case's own name may hold a slash
-                case = next(name for name in failures
-                            if f"{entry.get('name')}/".startswith(f'{name}/'))
+                full = entry.get('name')
+                case = next((name for name in failures if f'{full}/'.startswith(f'{name}/')), full)
+                failures.setdefault(case, [])
                 failures[case] += [(child.get('message') or '') + (child.text or '')
                                    for child in entry if child.tag in ('failure', 'error')]
         except (OSError, ElementTree.ParseError):

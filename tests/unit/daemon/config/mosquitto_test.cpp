@@ -82,9 +82,11 @@ TEST_CASE("a bridge becomes the cloud: what it sends is stored, what it gets is 
   REQUIRE(result.config);
   const auto& config = *result.config;
   CHECK(config.gateway_id == "edge7");
-  REQUIRE(config.cloud);
-  CHECK(config.cloud->endpoints == std::vector<std::string>{"mqtts://example.com:8883"});
-  CHECK(config.cloud->keep_alive_ms == 60'000);
+  REQUIRE(config.uplinks.size() == 1);
+  REQUIRE(config.uplinks[0].endpoints.size() == 1);
+  CHECK(config.uplinks[0].endpoints[0].url == "mqtts://example.com:8883");
+  CHECK(config.uplinks[0].keep_alive_ms == 60'000);
+  REQUIRE(config.bridge.size() == 2);
   REQUIRE(config.exports.size() == 1);
   CHECK(config.exports[0].format == "raw");
   CHECK(config.routes[0].from == std::vector<std::string>{"dt/#"});

@@ -12,7 +12,7 @@ TEST_CASE("what the wildcards matched takes the place of the other side's") {
   CHECK(map_topic("a/b", "c", "a/b") == "c");
 }
 
-TEST_CASE("# stands for all that is left, or for nothing") {
+TEST_CASE("a trailing # stands for all that is left, or for nothing") {
   CHECK(map_topic("site/#", "plant/site/#", "site/a/b") == "plant/site/a/b");
   CHECK(map_topic("site/#", "plant/site/#", "site") == "plant/site");
   CHECK(map_topic("site/#", "plant/site/#", "site/") == "plant/site/");
