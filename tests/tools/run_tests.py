@@ -34,8 +34,8 @@ SANITIZER_ENV = {
 # Build folders; CONTRIBUTING.md has the same table.
 BUILDS = {
     'build-test': ['--buildtype=debugoptimized', '-Dwerror=true'],
-    'build-asan': ['--buildtype=debug', '-Doptimization=1', '-Db_sanitize=address,undefined'],
-    'build-tsan': ['--buildtype=debug', '-Doptimization=1', '-Db_sanitize=thread'],
+    'build-asan': ['--buildtype=plain', '-Dcpp_args=-g1', '-Db_sanitize=address,undefined'],
+    'build-tsan': ['--buildtype=plain', '-Dcpp_args=-g1', '-Db_sanitize=thread'],
     'build-fuzz': ['--buildtype=debugoptimized', '-Dfuzz=true', '-Dtests=false'],
 }
 UNIT_BUILDS = {'unit': 'build-test', 'unit-asan': 'build-asan', 'unit-tsan': 'build-tsan'}

@@ -166,7 +166,12 @@ TEST_CASE("pages of the database are garbage: the store comes up, and nothing wr
       loop.run_until([&answered] { return answered; });
     }
     const Seq seq = put(store, loop, payload(1000));
-    CHECK(store.payloads(0, seq) == std::vector<std::string>{payload(1000)});
+    // A page found damaged only now begins another salvage: its records follow the new one.
+    wait_salvaged(store, loop);
+    const auto from_there = store.payloads(0, seq);
+    REQUIRE_FALSE(from_there.empty());
+    CHECK(number_of(from_there.front()) == 1000);
+    CHECK(std::ranges::count(from_there, payload(1000)) == 1);
   }
 }
 
