@@ -166,6 +166,11 @@ BatchBuilder::BatchBuilder(Format format, Compression compression, const Envelop
       limits_(whole(limits)),
       packer_(compression),
       max_bytes_(limits_.max_bytes) {
+  set_envelope(envelope);
+}
+
+void BatchBuilder::set_envelope(const Envelope& envelope) {
+  prefix_.clear();
   if (format_ == Format::kCbor) {
     append_cbor_map(prefix_, 5);
     for (const auto& [key, value] :

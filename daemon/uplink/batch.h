@@ -98,6 +98,8 @@ class BatchBuilder {
   BatchBuilder(Format format, Compression compression, const Envelope& envelope,
                BatchLimits limits);
 
+  // What the payloads carry from the next batch on; only while the builder is empty.
+  void set_envelope(const Envelope& envelope);
   // Sequence numbers rise without a hole from one call to the next.
   [[nodiscard]] Added add(Seq seq, const store::Record& record);
   // Covers [first, last]; not for raw.

@@ -390,8 +390,7 @@ void Exporter::read_more() {
   }
   if (envelope_.epoch != source_.epoch() && builder_.is_empty()) {  // the store has begun a new one
     envelope_.epoch = source_.epoch();
-    std::destroy_at(&builder_);
-    std::construct_at(&builder_, options_.format, options_.compression, envelope_, options_.batch);
+    builder_.set_envelope(envelope_);
   }
   is_reading_ = true;
   chunk_ = {};

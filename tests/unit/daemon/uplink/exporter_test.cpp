@@ -477,6 +477,18 @@ TEST_CASE("a refused batch is sent record by record, and only what is refused th
   CHECK_FALSE(bench.exporter->is_suspect());
 }
 
+TEST_CASE(
+    "a new epoch of the store stands in what is sent from then on; records sent singly stay so") {
+  Bench bench(json_of(10));
+  bench.link_up();
+  bench.exporter->isolate(true);
+  bench.source.current_epoch = "8899aabbccddeeff";
+  bench.append(2);
+  const auto publish = bench.exporter->take(1);
+  CHECK(Bench::range_of(publish.payload) == "1-1");
+  CHECK(publish.payload.find("8899aabbccddeeff") != std::string::npos);
+}
+
 TEST_CASE("a dead letter waits for room, and its record with it") {
   Bench bench(raw());
   bench.letters.has_room = false;

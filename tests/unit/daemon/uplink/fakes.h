@@ -85,7 +85,7 @@ class FakeSource final : public Source {
   explicit FakeSource(store::StreamId id = 0) : id_(id) {}
 
   [[nodiscard]] store::StreamId stream_id() const override { return id_; }
-  [[nodiscard]] const std::string& epoch() const override { return epoch_; }
+  [[nodiscard]] const std::string& epoch() const override { return current_epoch; }
   [[nodiscard]] store::Seq next() const override { return first + payloads.size(); }
   [[nodiscard]] store::Seq position() const override { return cursor; }
   void advance(store::Seq to) override { cursor = to; }
@@ -120,6 +120,7 @@ class FakeSource final : public Source {
   store::Seq cursor = 1;
   std::size_t chunk_records = 1000;
   std::string ranges;
+  std::string current_epoch = "0011223344556677";
   std::string tail;  // of every record, as the next
   Timestamp received;
 
@@ -144,7 +145,6 @@ class FakeSource final : public Source {
   }
 
   const store::StreamId id_;
-  const std::string epoch_ = "0011223344556677";
 };
 
 // Dead letters as "seq reason attempts payload".
