@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -251,19 +251,30 @@ class Runner:
     def scripts(self, kind):
         env = {'TIDEGATE_BUILD': str(ROOT / 'build-test'), 'TIDEGATE_LONG': '1' if self.long else '',
                'TIDEGATE_DEBS': str(ROOT / 'build-deb')}
-        for test in script_tests(kind):
-            name = f'{kind}/{test.name}'
-            if not self.wants(name):
-                continue
-            limit = time_limit(test) * (10 if self.long else 1)
-            code, output, seconds = run([str(test)], limit, env)
-            if code == SKIPPED:
-                self.tally.skip(name, last_line(output))
-            elif code == 0:
-                self.tally.ok(name, seconds)
-                print(''.join(f'    {line}\n' for line in output.splitlines()), end='', flush=True)
-            else:
-                self.tally.fail(name, output)
+        tests = [test for test in script_tests(kind) if self.wants(f'{kind}/{test.name}')]
+        # Most of them wait most of the time; what looks at times or at the whole machine does not
+        # share it.
+        together = [test for test in tests if kind == 'system' and not runs_alone(test)]
+        alone = [test for test in tests if test not in together]
+
+        def run_one(test):
+            return test, *run([str(test)], time_limit(test) * (10 if self.long else 1), env)
+
+        with ThreadPoolExecutor(JOBS) as pool:
+            for done in as_completed([pool.submit(run_one, test) for test in together]):
+                self.report_script(kind, *done.result())
+        for test in alone:
+            self.report_script(kind, *run_one(test))
+
+    def report_script(self, kind, test, code, output, seconds):
+        name = f'{kind}/{test.name}'
+        if code == SKIPPED:
+            self.tally.skip(name, last_line(output))
+        elif code == 0:
+            self.tally.ok(name, seconds)
+            print(''.join(f'    {line}\n' for line in output.splitlines()), end='', flush=True)
+        else:
+            self.tally.fail(name, output)
 
     def run(self):
         phases = [('lints', self.lints), ('build', self.plain_build),
@@ -308,6 +319,11 @@ def time_limit(test):
     """Seconds; a test says "# time limit: N s" when the usual 120 are not enough."""
     found = re.search(r'^# time limit: (\d+) s', test.read_text(), re.MULTILINE)
     return int(found.group(1)) if found else 120
+
+
+def runs_alone(test):
+    """It says "# runs alone" when other tests beside it would spoil what it measures."""
+    return re.search(r'^# runs alone', test.read_text(), re.MULTILINE) is not None
 
 
 def last_line(output):
