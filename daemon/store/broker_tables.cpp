@@ -3,13 +3,19 @@
 #include <initializer_list>
 #include <utility>
 
-#include "daemon/base/bytes.h"
-
 namespace tg::store {
 
-Result<BrokerTables> BrokerTables::prepare(Database& database) {
+namespace {
+
+// What a message's row says of itself, for the encryption; no stream has this id.
+SegmentHead head_of(BrokerId message) { return {UINT64_MAX, message, 1}; }
+
+}  // namespace
+
+Result<BrokerTables> BrokerTables::prepare(Database& database, SegmentCodec& codec) {
   BrokerTables tables;
   tables.database_ = &database;
+  tables.codec_ = &codec;
   const std::initializer_list<std::pair<Statement*, const char*>> all = {
       {&tables.put_session_,
        "INSERT OR REPLACE INTO broker_session VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
@@ -21,7 +27,7 @@ Result<BrokerTables> BrokerTables::prepare(Database& database) {
        "DELETE FROM broker_filter WHERE session = ? AND grp = ? AND filter = ?"},
       {&tables.hold_, "INSERT OR IGNORE INTO broker_held VALUES(?)"},
       {&tables.release_, "DELETE FROM broker_held WHERE key = ?"},
-      {&tables.put_message_, "INSERT OR REPLACE INTO broker_message VALUES(?, ?, ?)"},
+      {&tables.put_message_, "INSERT OR REPLACE INTO broker_message VALUES(?, ?, ?, ?)"},
       {&tables.erase_message_, "DELETE FROM broker_message WHERE id = ?"},
       {&tables.retain_, "INSERT OR IGNORE INTO broker_retained VALUES(?)"},
       {&tables.unretain_, "DELETE FROM broker_retained WHERE message = ?"},
@@ -55,11 +61,52 @@ Result<void> BrokerTables::clear() {
       "DELETE FROM broker_message; DELETE FROM broker_copy; DELETE FROM broker_retained");
 }
 
+Result<void> BrokerTables::put_message(BrokerId id, std::string_view body) {
+  const auto encoded = codec_->encode(body, false, head_of(id));
+  if (!encoded) return tl::unexpected(encoded.error());
+  put_message_.bind(1, id).bind(2, encoded->codec).bind(3, std::uint64_t{encoded->crc});
+  return put_message_.bind_blob(4, encoded->data).run();
+}
+
+Result<void> BrokerTables::rekey() {
+  const std::uint64_t codec = codec_->encrypted_codec();
+  auto select = database_->prepare("SELECT id FROM broker_message WHERE codec <> ?");
+  if (!select) return tl::unexpected(select.error());
+  select->bind(1, codec);
+  std::vector<BrokerId> messages;
+  for (;;) {
+    const auto row = select->step();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    messages.push_back(select->integer(0));
+  }
+  if (messages.empty()) return {};
+  if (auto begun = database_->exec("BEGIN IMMEDIATE"); !begun) return begun;
+  auto done = rekey(messages);
+  if (done) done = database_->exec("COMMIT");
+  if (!done) (void)database_->exec("ROLLBACK");
+  return done;
+}
+
+Result<void> BrokerTables::rekey(const std::vector<BrokerId>& messages) {
+  auto select = database_->prepare("SELECT codec, crc, body FROM broker_message WHERE id = ?");
+  if (!select) return tl::unexpected(select.error());
+  for (const BrokerId id : messages) {
+    const auto row = select->bind(1, id).step();
+    if (!row) return tl::unexpected(row.error());
+    const auto body =
+        codec_->decode(select->integer(0), select->integer(1), select->blob(2), head_of(id));
+    select->reset();
+    if (!body) continue;
+    if (auto done = put_message(id, *body); !done) return done;
+  }
+  return {};
+}
+
 Result<void> BrokerTables::apply_messages(const BrokerChanges& changes) {
   for (const auto& message : changes.messages_) {
     if (message.id == 0) continue;
-    put_message_.bind(1, message.id).bind(2, std::uint64_t{crc32c(message.bytes)});
-    if (auto done = put_message_.bind_blob(3, message.bytes).run(); !done) return done;
+    if (auto done = put_message(message.id, message.bytes); !done) return done;
   }
   for (const auto& [message, is_retained] : changes.retained_) {
     auto& statement = is_retained ? retain_ : unretain_;
@@ -181,18 +228,18 @@ CopyRow read_copy(const Statement& at) {
   return row;
 }
 
-void read_message(const Statement& at, BrokerLoader& loader) {
+void read_message(const Statement& at, SegmentCodec& codec, BrokerLoader& loader) {
   MessageRow row;
   row.id = at.integer(0);
-  const std::string_view body = at.blob(2);
-  if (crc32c(body) == at.integer(1) && read_body(body, row)) {
+  const auto body = codec.decode(at.integer(1), at.integer(2), at.blob(3), head_of(row.id));
+  if (body && read_body(*body, row)) {
     loader.on_message(row);
   } else {
     loader.on_damaged_message(row.id);
   }
 }
 
-Result<void> load_rows(Database& database, BrokerLoader& loader) {
+Result<void> load_rows(Database& database, SegmentCodec& codec, BrokerLoader& loader) {
   auto done = for_each_row(database,
                            "SELECT (SELECT ifnull(max(id), 0) FROM broker_session),"
                            "(SELECT ifnull(max(id), 0) FROM broker_message),"
@@ -213,7 +260,7 @@ Result<void> load_rows(Database& database, BrokerLoader& loader) {
   });
   if (!done) return done;
   done = for_each_row(database, "SELECT * FROM broker_message ORDER BY id",
-                      [&loader](const Statement& at) { read_message(at, loader); });
+                      [&](const Statement& at) { read_message(at, codec, loader); });
   if (!done) return done;
   done = for_each_row(database, "SELECT message FROM broker_retained ORDER BY message",
                       [&loader](const Statement& at) { loader.on_retained(at.integer(0)); });
@@ -224,10 +271,12 @@ Result<void> load_rows(Database& database, BrokerLoader& loader) {
 
 }  // namespace
 
-Result<void> load_broker_state(Database& database, BrokerLoader& loader) {
+Result<void> load_broker_state(Database& database, const std::vector<Key>& keys,
+                               BrokerLoader& loader) {
+  SegmentCodec codec(keys);
   // One snapshot, for the kinds refer to each other.
   if (auto begun = database.exec("BEGIN"); !begun) return begun;
-  auto done = load_rows(database, loader);
+  auto done = load_rows(database, codec, loader);
   (void)database.exec("COMMIT");
   return done;
 }

@@ -4,7 +4,7 @@
 //                  left_wall_ms, left_mono_ms, left_boot, left_synchronised)
 //   broker_filter(session, grp, filter, options, subscription_id)
 //   broker_held(key)                       session << 16 | packet id of a received QoS 2 publish
-//   broker_message(id, crc, body)          body: broker_state.h; crc = crc32c(body)
+//   broker_message(id, codec, crc, body)   body: broker_state.h, as segment_codec.h encrypts it
 //   broker_copy(id, session, message, subscription_id, packet_id, qos, retain, step)
 //   broker_retained(message)
 //
@@ -14,9 +14,11 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "daemon/base/result.h"
 #include "daemon/store/broker_state.h"
+#include "daemon/store/segment_codec.h"
 #include "daemon/store/sqlite.h"
 
 namespace tg::store {
@@ -30,8 +32,8 @@ inline constexpr char kBrokerTables[] =
     " filter TEXT NOT NULL, options INTEGER NOT NULL, subscription_id INTEGER NOT NULL,"
     " PRIMARY KEY(session, grp, filter));"
     "CREATE TABLE broker_held(key INTEGER PRIMARY KEY);"
-    "CREATE TABLE broker_message(id INTEGER PRIMARY KEY, crc INTEGER NOT NULL,"
-    " body BLOB NOT NULL);"
+    "CREATE TABLE broker_message(id INTEGER PRIMARY KEY, codec INTEGER NOT NULL,"
+    " crc INTEGER NOT NULL, body BLOB NOT NULL);"
     "CREATE TABLE broker_copy(id INTEGER PRIMARY KEY, session INTEGER NOT NULL,"
     " message INTEGER NOT NULL, subscription_id INTEGER NOT NULL, packet_id INTEGER NOT NULL,"
     " qos INTEGER NOT NULL, retain INTEGER NOT NULL, step INTEGER NOT NULL);"
@@ -39,13 +41,19 @@ inline constexpr char kBrokerTables[] =
 
 class BrokerTables {
  public:
-  static Result<BrokerTables> prepare(Database& database);
+  // The codec outlives the tables.
+  static Result<BrokerTables> prepare(Database& database, SegmentCodec& codec);
 
+  // Messages that are plain, or encrypted with another key than the codec's first, are written
+  // anew, in one transaction; damaged ones stay as they are.
+  Result<void> rekey();
   // Inside the caller's transaction. Doing it twice is the same as once.
   Result<void> apply(const BrokerChanges& changes);
 
  private:
   Result<void> clear();
+  Result<void> rekey(const std::vector<BrokerId>& messages);
+  Result<void> put_message(BrokerId id, std::string_view body);
   Result<void> apply_sessions(const BrokerChanges& changes);
   Result<void> apply_filters(const BrokerChanges& changes);
   Result<void> apply_messages(const BrokerChanges& changes);
@@ -67,6 +75,7 @@ class BrokerTables {
   Statement move_copy_;
   Statement erase_copy_;
   Database* database_ = nullptr;
+  SegmentCodec* codec_ = nullptr;
 };
 
 // Gets every row, kind by kind in this order, by ascending id; views are valid during the call.
@@ -85,6 +94,7 @@ class BrokerLoader {
   virtual void on_copy(const CopyRow& row) = 0;
 };
 
-Result<void> load_broker_state(Database& database, BrokerLoader& loader);
+Result<void> load_broker_state(Database& database, const std::vector<Key>& keys,
+                               BrokerLoader& loader);
 
 }  // namespace tg::store

@@ -140,18 +140,29 @@ Result<void> list_unnamed(Database& database, const StoreOptions& options, Opene
 }
 
 // The key that `codec` of a row names stands in bits 16 to 47 (segment_codec.h).
+Result<bool> is_in_table(Database& database, const std::string& table, const std::string& key_id) {
+  const auto found = database.query_integer(
+      fmt::format("SELECT 1 FROM {} WHERE codec >> 16 = 0x{} LIMIT 1", table, key_id));
+  if (!found) return tl::unexpected(found.error());
+  return *found != 0;
+}
+
 Result<bool> is_in_use(Database& database, const std::string& key_id) {
+  const auto has_broker =
+      database.query_integer("SELECT count(*) FROM sqlite_master WHERE name = 'broker_message'");
+  if (!has_broker) return tl::unexpected(has_broker.error());
+  if (*has_broker != 0) {
+    const auto found = is_in_table(database, "broker_message", key_id);
+    if (!found || *found) return found;
+  }
   auto tables = database.prepare("SELECT id FROM stream");
   if (!tables) return tl::unexpected(tables.error());
   for (;;) {
     const auto row = tables->step();
     if (!row) return tl::unexpected(row.error());
     if (!*row) return false;
-    const auto found =
-        database.query_integer(fmt::format("SELECT 1 FROM {} WHERE codec >> 16 = 0x{} LIMIT 1",
-                                           segment_table(tables->integer(0)), key_id));
-    if (!found) return tl::unexpected(found.error());
-    if (*found != 0) return true;
+    const auto found = is_in_table(database, segment_table(tables->integer(0)), key_id);
+    if (!found || *found) return found;
   }
 }
 

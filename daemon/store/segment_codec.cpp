@@ -64,12 +64,16 @@ Result<SegmentCodec::Encoded> SegmentCodec::encode(std::string_view records, boo
     }
   }
   if (!keys_.empty()) {
-    out.codec |= kEncrypted | std::uint64_t{keys_.front().id} << kKeyShift;
+    out.codec |= encrypted_codec();
     if (auto done = encrypt(out.data, out.codec, head); !done) return tl::unexpected(done.error());
     out.data = encrypted_;
   }
   out.crc = crc32c(out.data);
   return out;
+}
+
+std::uint64_t SegmentCodec::encrypted_codec() const {
+  return keys_.empty() ? 0 : kEncrypted | std::uint64_t{keys_.front().id} << kKeyShift;
 }
 
 Result<std::string> SegmentCodec::decode(std::uint64_t codec, std::uint64_t crc,

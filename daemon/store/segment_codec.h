@@ -51,6 +51,8 @@ class SegmentCodec {
   Result<std::string> decode(std::uint64_t codec, std::uint64_t crc, std::string_view data,
                              const SegmentHead& head);
 
+  // The codec of a body that encode() does not compress.
+  [[nodiscard]] std::uint64_t encrypted_codec() const;
   [[nodiscard]] const std::vector<Key>& keys() const { return keys_; }
 
  private:

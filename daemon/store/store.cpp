@@ -98,6 +98,7 @@ class Store::State {
   [[nodiscard]] std::int64_t interval_of(std::int64_t configured_ms) const;
   void maintain();
   [[nodiscard]] std::filesystem::path file() const { return options_.directory / "streams.db"; }
+  [[nodiscard]] const std::vector<Key>& keys() const { return keys_; }
 
   // Drops the call when the store has gone.
   [[nodiscard]] Post guarded_post() const {
@@ -584,7 +585,7 @@ void Store::await_broker(Token token) {
 Result<void> Store::load_broker(BrokerLoader& loader) {
   auto database = Database::open(state_->file(), Database::Mode::kReadOnly);
   if (!database) return tl::unexpected(database.error());
-  return load_broker_state(*database, loader);
+  return load_broker_state(*database, state_->keys(), loader);
 }
 
 void Store::read(StreamId stream, Seq from, std::size_t max_bytes,

@@ -159,9 +159,10 @@ Result<Opened> Writer::try_open() {
   update_reader_ = std::move(*update);
   put_state_ = std::move(*put);
   delete_state_ = std::move(*remove);
-  auto broker_tables = BrokerTables::prepare(*database_);
+  auto broker_tables = BrokerTables::prepare(*database_, codec_);
   if (!broker_tables) return tl::unexpected(broker_tables.error());
   broker_tables_ = std::move(*broker_tables);
+  (void)broker_tables_.rekey();  // fails on a full disk; then the next start tries again
   return opened;
 }
 

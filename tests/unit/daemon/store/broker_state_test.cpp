@@ -2,6 +2,10 @@
 
 #include <sqlite3.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
 #include "daemon/store/broker_tables.h"
 #include "tests/unit/daemon/store/test_loop.h"
 
@@ -274,6 +278,35 @@ TEST_CASE("a damaged message is told, the others are served") {
   sql(dir, "UPDATE broker_message SET body = zeroblob(length(body)) WHERE id = 1");
   OpenStore store(loop, one_stream(dir));
   CHECK(load(store) == Lines{"last 0 2 0", "damaged 1", "message 2 t=two  1 0"});
+}
+
+TEST_CASE("messages are encrypted with the rest, and hold their key in use") {
+  TempDir dir;
+  TestLoop loop;
+  auto options = one_stream(dir);
+  options.encrypt = true;
+  options.keys = std::string(64, '1');
+  {
+    OpenStore store(loop, options);
+    store->broker_changes().put_message(message(1, "a secret"));
+    store.flush();
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string bytes(std::istreambuf_iterator<char>(file), {});
+    CHECK(bytes.find("a secret") == std::string::npos);
+  }
+  {
+    OpenStore store(loop, options);
+    CHECK(load(store) == Lines{"last 0 1 0", "message 1 t=a secret  1 0"});
+  }
+  options.keys = std::string(64, '2');
+  CHECK_FALSE(Store::open(options, loop.clock, loop.timers, loop.post(), loop.metrics));
+  options.keys = std::string(64, '2') + "\n" + std::string(64, '1');
+  { const OpenStore rekeyed(loop, options); }
+  options.keys = std::string(64, '2');  // the old one is not needed any more
+  OpenStore store(loop, options);
+  CHECK(load(store) == Lines{"last 0 1 0", "message 1 t=a secret  1 0"});
 }
 
 TEST_CASE("ages: the monotonic clock within a boot, a trusted wall clock across boots") {
