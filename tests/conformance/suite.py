@@ -11,6 +11,7 @@ Names of a case's own, t.id('a') and t.topic('x'), keep the cases of one broker 
 comes" is shown by a PING round: what the broker had to send stands before the PINGRESP.
 """
 import os
+import ssl
 import threading
 import time
 import traceback
@@ -49,7 +50,7 @@ class Client:
     def send(self, raw):
         try:
             self.socket.sendall(raw)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             pass  # what comes back is what a case is about
 
     def publish(self, topic, payload=b'', qos=0, **more):

@@ -37,6 +37,7 @@ PLUGINS = BUILD / 'plugins/aggregate'
 PROBE = 'probe/collector'
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
+CLAIMS = []  # of ports
 
 
 class Failure(AssertionError):
@@ -69,16 +70,21 @@ def wait_for(condition, timeout, what, interval=0.05):
 
 
 def free_port():
-    """A TCP port nobody listens on, below the range outgoing connections use."""
+    """A TCP port nobody listens on, below the range outgoing connections use. It is this process's
+    until it ends: another test leaves it alone while a daemon of this one is being restarted."""
     while True:
         port = random.randint(15000, 32000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f'\0tidegate-test-port-{port}')  # abstract: it goes with the process
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(('127.0.0.1', port))
-                return port
-            except OSError:
-                continue
+        except OSError:
+            claim.close()
+            continue
+        CLAIMS.append(claim)
+        return port
 
 
 def yaml_of(value, indent=0):
