@@ -38,8 +38,8 @@ struct LinkOptions {
   std::string client_id;
   std::string username;
   std::string password;
-  int protocol = 4;  // 4 = 3.1.1, 5
-  int keep_alive_s = 60;
+  int protocol = 4;       // 4 = 3.1.1, 5
+  int keep_alive_s = 60;  // a silent link is down within 1.5 times this
   int connect_timeout_s = 30;
   std::string ca;           // file; empty = the system's
   std::string certificate;  // file

@@ -127,6 +127,20 @@ TEST_CASE("the session is persistent and the version explicit") {
   CHECK((responder.seen().connect_flags & 0x02) == 0);
 }
 
+// Paho takes 2.5 times its own keep-alive and a second.
+TEST_CASE("Paho's keep-alive finds a silent link within 1.5 times that of the options") {
+  const int keep_alive_s = GENERATE(5, 60, 65535);
+  Responder responder(Manner::kAck);
+  Bench bench;
+  LinkOptions options = options_for(responder.port());
+  options.keep_alive_s = keep_alive_s;
+  bench.link.open(options);
+  REQUIRE(bench.wait_for("1 connected"));
+  const int found_within_s = responder.seen().keep_alive_s * 5 / 2 + 1;
+  CHECK(found_within_s <= keep_alive_s * 3 / 2);
+  CHECK(found_within_s > keep_alive_s);
+}
+
 TEST_CASE("publishes are acknowledged by their id") {
   Responder responder(Manner::kAck);
   Bench bench;

@@ -105,6 +105,7 @@ bool Responder::answer(int fd, std::uint8_t first, const std::string& body) {
       ++seen_.connects;
       seen_.protocol = byte_at(body, 6);
       seen_.connect_flags = byte_at(body, 7);
+      seen_.keep_alive_s = byte_at(body, 8) << 8 | byte_at(body, 9);
       if (manner_ == Manner::kSilent) return true;
       write_all(fd, manner_ == Manner::kRefuse ? std::string_view("\x20\x02\x00\x05", 4)
                                                : std::string_view("\x20\x02\x01\x00", 4));

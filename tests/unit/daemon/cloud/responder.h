@@ -17,6 +17,7 @@ namespace tg::cloud {
 struct Seen {
   std::uint8_t connect_flags = 0;
   std::uint8_t protocol = 0;
+  int keep_alive_s = 0;
   std::vector<std::string> topics;  // of publishes, all connections
   int connects = 0;
   int disconnects = 0;
