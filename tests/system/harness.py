@@ -35,6 +35,7 @@ TIDEGATECTL = BUILD / 'daemon/app/tidegatectl'
 PLUGINS = BUILD / 'plugins/aggregate'
 
 PROBE = 'probe/collector'
+KEEP_ALIVE_S = 5  # of a gateway's session with its cloud
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLAIMS = []  # of ports
@@ -170,9 +171,9 @@ class Env:
     def gateway(self, **options):
         return Gateway(self, **options)
 
-    def proxy(self, target_port):
-        from proxy import Proxy
-        proxy = Proxy(target_port, free_port())
+    def proxy(self, target_port, loses_acks=False):
+        from proxy import AckProxy, Proxy
+        proxy = (AckProxy if loses_acks else Proxy)(target_port, free_port())
         self.cleanups.callback(proxy.close)
         return proxy
 
@@ -306,7 +307,7 @@ class Gateway:
         }
         if cloud_url:
             self.config['cloud'] = {
-                'endpoints': [cloud_url], 'keep_alive': '5s', 'ack_timeout': '5s',
+                'endpoints': [cloud_url], 'keep_alive': f'{KEEP_ALIVE_S}s', 'ack_timeout': '5s',
                 'backoff': {'min': '100ms', 'max': '500ms'},
                 'limits': {'publishes_per_second': 1000000, 'bytes_per_second': '1GiB'},
                 **(cloud or {})}

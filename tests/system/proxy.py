@@ -1,18 +1,24 @@
-"""A TCP relay that can be slow, silent or shut, for links that misbehave without root."""
+"""A TCP relay that can be slow, silent or shut, for links that misbehave without root; and one that
+knows MQTT enough to lose or delay acknowledgements."""
+import queue
 import socket
 import threading
 import time
 
+from device import PUBACK, packet, packets
+
 
 class Proxy:
     """Relays 127.0.0.1:port to 127.0.0.1:target. Settings may change at any moment:
-    rate = bytes a second each way (0: no limit), silent = nothing passes, nothing is closed."""
+    rate = bytes a second each way (0: no limit), silent = nothing passes, nothing is closed,
+    cut_after = bytes towards the target until all connections are cut (None: never)."""
 
     def __init__(self, target, port):
         self.target = target
         self.port = port
         self.rate = 0
         self.silent = False
+        self.cut_after = None
         self.relayed = 0  # bytes towards the target
         self.connections = 0
         self._open = True
@@ -68,22 +74,27 @@ class Proxy:
             far.settimeout(None)
             self.connections += 1
             self._pairs.append((near, far))
+            if listener.fileno() == -1:  # shut meanwhile
+                self.cut()
+                return
             threading.Thread(target=self._relay, args=(near, far, True), daemon=True).start()
             threading.Thread(target=self._relay, args=(far, near, False), daemon=True).start()
 
     def _relay(self, source, sink, outward):
         try:
             while True:
-                data = source.recv(4096)
+                # A thin link passes on byte by byte what a fast one takes in one gulp.
+                data = source.recv(max(1, min(4096, self.rate // 10)) if self.rate else 4096)
                 while self.silent and self._open:
                     time.sleep(0.02)
                 if self.rate:
                     time.sleep(len(data) / self.rate)
                 if not data:
                     break
-                sink.sendall(data)
                 if outward:
-                    self.relayed += len(data)
+                    self._outward(sink, data)
+                else:
+                    self._inward(sink, data)
         except OSError:
             pass
         for end in (source, sink):
@@ -91,3 +102,46 @@ class Proxy:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def _outward(self, sink, data):
+        if self.cut_after is not None:
+            data = data[:self.cut_after]
+            self.cut_after -= len(data)
+        sink.sendall(data)
+        self.relayed += len(data)
+        if self.cut_after == 0:
+            self.cut_after = None
+            self.cut()
+
+    def _inward(self, sink, data):
+        sink.sendall(data)
+
+
+class AckProxy(Proxy):
+    """MQTT without TLS. ack_delay = seconds that each PUBACK takes longer (None: it is lost)."""
+
+    def __init__(self, target, port):
+        self.ack_delay = 0
+        self._unread = {}  # socket → the beginning of a packet
+        self._late = queue.SimpleQueue()
+        super().__init__(target, port)
+        threading.Thread(target=self._send_late, daemon=True).start()
+
+    def _inward(self, sink, data):
+        unread = self._unread.setdefault(sink, bytearray())
+        unread += data
+        for kind, body in packets(unread):
+            answer = packet(kind, 0, body)  # no answer of a broker without subscriptions has flags
+            if kind != PUBACK or self.ack_delay == 0:
+                sink.sendall(answer)
+            elif self.ack_delay is not None:
+                self._late.put((time.monotonic() + self.ack_delay, sink, answer))
+
+    def _send_late(self):
+        while self._open:
+            due, sink, answer = self._late.get()
+            time.sleep(max(0.0, due - time.monotonic()))
+            try:
+                sink.sendall(answer)
+            except OSError:
+                pass  # that connection has been given up

@@ -1,5 +1,6 @@
 // Preload: getaddrinfo of a name (not of an address) takes SLOW_GETADDRINFO_MS longer, as with a
 // resolver that does not answer. A line in SLOW_GETADDRINFO_LOG, if set, for each such call.
+// While the file FAIL_GETADDRINFO_WHILE exists it fails at once, as with a resolver out of reach.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -30,9 +31,11 @@ int getaddrinfo(const char* node, const char* service, const struct addrinfo* hi
   typedef int (*Function)(const char*, const char*, const struct addrinfo*, struct addrinfo**);
   const Function real = (Function)dlsym(RTLD_NEXT, "getaddrinfo");
   const char* delay = getenv("SLOW_GETADDRINFO_MS");
+  const char* failing = getenv("FAIL_GETADDRINFO_WHILE");
   if (node && delay && !is_address(node)) {
     note(node);
     usleep((useconds_t)atoi(delay) * 1000);
   }
+  if (node && failing && !is_address(node) && access(failing, F_OK) == 0) return EAI_AGAIN;
   return real(node, service, hints, result);
 }
