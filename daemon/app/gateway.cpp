@@ -54,6 +54,8 @@ Result<void> Gateway::State::start() {
 
   health_.emplace([this] { return parts(); }, loop_, metrics_);
   health_->configure(config().health);
+  defender_.emplace([this] { return parts(); }, loop_, metrics_);
+  defender_->configure(config().defender);
   canary_.emplace(
       *tracer_,
       [this](const std::string& topic, const std::string& payload) {

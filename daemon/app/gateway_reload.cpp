@@ -81,6 +81,9 @@ void Gateway::State::add_reload_parts() {
   reloader_.add("health", [this](const config::Config& next) -> Result<TakeOver> {
     return at_once([this, health = next.health] { health_->configure(health); });
   });
+  reloader_.add("defender", [this](const config::Config& next) -> Result<TakeOver> {
+    return at_once([this, defender = next.defender] { defender_->configure(defender); });
+  });
   reloader_.add("canary", [this](const config::Config& next) -> Result<TakeOver> {
     return at_once([this, canary = next.canary] { canary_->configure(canary); });
   });

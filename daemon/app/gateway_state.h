@@ -13,6 +13,7 @@
 #include "daemon/app/admin_server.h"
 #include "daemon/app/broker_pump.h"
 #include "daemon/app/canary.h"
+#include "daemon/app/defender.h"
 #include "daemon/app/gateway.h"
 #include "daemon/app/health.h"
 #include "daemon/app/loop.h"
@@ -94,6 +95,7 @@ class Gateway::State {
   std::map<std::string, std::unique_ptr<cloud::Link>> links_;  // by uplink
   std::vector<std::unique_ptr<uplink::Uplink>> uplinks_;
   std::optional<HealthReporter> health_;
+  std::optional<DefenderReporter> defender_;
   std::optional<Canary> canary_;
   AdminRoutes routes_;
   std::optional<AdminServer> admin_;

@@ -102,6 +102,12 @@ class Builder {
     const Section health = root_.below("health");
     config.health = {health.text("stream"), health.text("topic"), health.duration("interval")};
     if (config.health.topic.empty()) config.health.topic = "dt/" + config.gateway_id + "/health";
+    const Section defender = root_.below("defender");
+    config.defender = {defender.text("stream"), defender.text("topic"),
+                       defender.duration("interval"), defender.flag("custom_metrics")};
+    if (config.defender.topic.empty()) {
+      config.defender.topic = "$aws/things/" + config.gateway_id + "/defender/metrics/json";
+    }
     const Section canary = root_.below("canary");
     config.canary = {canary.duration("interval"), canary.duration("timeout"), canary.text("topic")};
     if (config.canary.topic.empty()) config.canary.topic = "dt/" + config.gateway_id + "/canary";

@@ -127,6 +127,14 @@ struct Cloud {
   bool operator==(const Cloud&) const = default;
 };
 
+struct Defender {
+  std::string stream;  // empty = off
+  std::string topic;
+  std::int64_t interval_ms = 0;
+  bool custom_metrics = false;
+  bool operator==(const Defender&) const = default;
+};
+
 struct Health {
   std::string stream;  // empty = off
   std::string topic;
@@ -175,6 +183,7 @@ struct Config {
   std::vector<Bridge> bridge;
   std::vector<std::string> plugin_paths;
   Health health;
+  Defender defender;
   Canary canary;
   std::string admin_socket;
   std::string admin_http;    // empty = off

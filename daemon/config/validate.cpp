@@ -36,6 +36,7 @@ class Validator {
     check_uplinks();
     check_bridge();
     check_health();
+    check_defender();
   }
 
  private:
@@ -228,6 +229,18 @@ class Validator {
     if (stream != nullptr) must_be_stream(config_.health.stream, stream->place, "health.stream");
     if (config_.health.topic.find_first_of("+#") != std::string::npos) {
       add(section->place, "health.topic", "has a wildcard; a publish needs a topic");
+    }
+  }
+
+  void check_defender() {
+    const Value* section = tree_.find("defender");
+    if (section == nullptr || !section->is_map()) return;
+    const Value* stream = section->find("stream");
+    if (stream != nullptr) {
+      must_be_stream(config_.defender.stream, stream->place, "defender.stream");
+    }
+    if (config_.defender.topic.find_first_of("+#") != std::string::npos) {
+      add(section->place, "defender.topic", "has a wildcard; a publish needs a topic");
     }
   }
 
