@@ -222,10 +222,10 @@ class Builder {
                         processor.name));
       }
       const Value* output = item.find("output");
-      if (output == nullptr || !output->is_scalar()) {
+      if (output != nullptr && !output->is_scalar()) {
         add(item.place(), "processors.output",
             "must name a stream ({topic: …} is not available yet)");
-      } else {
+      } else if (output != nullptr) {
         processor.output = output->scalar;
       }
       const Value* own = item.find("config");

@@ -33,6 +33,12 @@ Result<std::vector<PluginHost::Planned>> PluginHost::plan(std::vector<ProcessorO
       return fail(plugin.error().code,
                   fmt::format("processor {}: {}", item.name, plugin.error().message));
     }
+    const bool emits = (*plugin)->kind == TIDEGATE_PROCESSOR;
+    if (emits == item.output.empty()) {
+      return fail(ErrorCode::kInvalid,
+                  fmt::format("processor {}: plugin {} {}", item.name, item.plugin,
+                              emits ? "needs an output" : "is a sink: it has no output"));
+    }
     planned.push_back({std::move(item), *plugin});
   }
   return planned;

@@ -49,10 +49,11 @@ Result<void> check_table(const tidegate_plugin* table, const std::string& file) 
         ErrorCode::kInvalid,
         fmt::format("{}: its table of {} bytes is too small for ABI 1.0", file, table->size));
   }
-  if (table->kind != TIDEGATE_PROCESSOR) {
-    return fail(ErrorCode::kInvalid,
-                fmt::format("{}: plugins of kind {} are not available yet; only processors are",
-                            file, table->kind));
+  if (table->kind != TIDEGATE_PROCESSOR && table->kind != TIDEGATE_SINK) {
+    return fail(
+        ErrorCode::kInvalid,
+        fmt::format("{}: plugins of kind {} are not available yet; only processors and sinks are",
+                    file, table->kind));
   }
   if (table->create == nullptr || table->process == nullptr || table->destroy == nullptr) {
     return fail(ErrorCode::kInvalid,

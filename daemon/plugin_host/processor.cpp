@@ -32,7 +32,9 @@ Processor::Processor(ProcessorOptions options, const tidegate_plugin* plugin, st
       clock_(clock),
       timers_(timers),
       input_(store.find_stream(options_.input)),
-      output_(store.find_stream(options_.output)),
+      output_(options_.output.empty()
+                  ? std::nullopt
+                  : std::optional<store::StreamId>(store.find_stream(options_.output))),
       reader_(store.find_reader(options_.input, options_.name).value()),
       position_(store.position(reader_)),
       worker_(options_.name, plugin, options_.config_json, clock, std::move(post),
@@ -127,6 +129,8 @@ void Processor::fire_timer(std::int64_t now_ms) {
 
 void Processor::handled(Transaction done) {
   busy_ = false;
+  if (done.would_block) return retry_call(done.last_line);
+  if (std::exchange(is_blocked_, false)) log::info(kLog, "{}: goes on", options_.name);
   if (!done.ok) return failed_call();
   if (!apply(done)) return retry_apply(std::move(done));
   pump();
@@ -143,7 +147,7 @@ bool Processor::apply(const Transaction& done) {
   }
   bool discard = false;
   if (bytes > 0) {
-    switch (store_.admit({&output_, 1}, bytes)) {
+    switch (store_.admit({&*output_, 1}, bytes)) {
       case store::Admission::kYes:
         break;
       case store::Admission::kDiscard:
@@ -163,7 +167,7 @@ bool Processor::apply(const Transaction& done) {
     record.retain = output.retain;
     record.received = now;
     if (output.time_ms != 0) record.received.wall_ms = output.time_ms;
-    store_.append(output_, record);
+    store_.append(*output_, record);
   }
   for (const auto& [key, value] : done.state) store_.put_state(options_.name, key, value);
   if (discard) dropped_.add(done.outputs.size());
@@ -187,6 +191,19 @@ void Processor::retry_apply(Transaction done) {
   wake_ = timers_.after(kRetryMs, [this, done = std::move(done)] {
     phase_ = Phase::kRunning;
     if (!apply(done)) return retry_apply(done);
+    pump();
+  });
+}
+
+void Processor::retry_call(const std::string& reason) {
+  phase_ = Phase::kWaiting;
+  if (stopping_) return end_stop();  // it comes again after the next start
+  if (!std::exchange(is_blocked_, true) || reason != last_error_) {
+    note_error(reason.empty() ? "the plugin has no room" : reason);
+  }
+  wake_ = timers_.after(kRestartMs, [this] {
+    phase_ = Phase::kRunning;
+    if (chunk_ != nullptr) return handle(chunk_);
     pump();
   });
 }

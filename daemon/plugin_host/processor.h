@@ -7,6 +7,8 @@
 // No room: when the output stream takes nothing, the transaction waits and no batch follows.
 // Failure: a call that fails is undone: the instance is made anew from the committed state and the
 //   batch comes once more; failing again, it is passed over, counted and logged.
+// Would block: the plugin has no room where it writes to; the same call comes again each second.
+// Sinks emit nothing and have no output.
 // Timers: run on the time of the stream: while records wait, time stands at the last record
 // handled.
 //
@@ -31,7 +33,7 @@ struct ProcessorOptions {
   std::string name;
   std::string plugin;
   std::string input;   // stream
-  std::string output;  // stream
+  std::string output;  // stream; empty for a sink
   std::string config_json;
   std::int64_t stop_ms = 5000;
   bool operator==(const ProcessorOptions&) const = default;
@@ -81,6 +83,7 @@ class Processor {
   // True when the transaction is in the store's open group.
   bool apply(const Transaction& done);
   void retry_apply(Transaction done);
+  void retry_call(const std::string& reason);
   void failed_call();
   void pass_over();
   void note_error(std::string text);
@@ -95,13 +98,14 @@ class Processor {
   const Clock& clock_;
   Timers& timers_;
   const store::StreamId input_;
-  const store::StreamId output_;
+  const std::optional<store::StreamId> output_;  // absent for a sink
   const store::ReaderId reader_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   Phase phase_ = Phase::kStarting;
-  bool busy_ = false;   // a read or a job is under way
-  bool again_ = false;  // the chunk in hand comes for the second time
+  bool busy_ = false;        // a read or a job is under way
+  bool again_ = false;       // the chunk in hand comes for the second time
+  bool is_blocked_ = false;  // the plugin had no room at the last call
   bool stopping_ = false;
   std::shared_ptr<const store::Chunk> chunk_;
   store::Seq position_ = 1;     // behind what has been put into the store

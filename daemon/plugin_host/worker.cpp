@@ -74,7 +74,7 @@ struct Worker::Core {
   Result<Transaction> create(StateEntries state);
   Transaction process(const store::Chunk& chunk);
   // Ends the call: what it made, if it went well.
-  Transaction finish(bool ok);
+  Transaction finish(tidegate_status status);
   void destroy();
 
   // Constant after construction.
@@ -98,6 +98,7 @@ struct Worker::Core {
   std::mutex mutex;  // guards what follows
   std::condition_variable changed;
   bool ended = false;
+  std::string last_line;
   log::Limit log_limit{20, 10'000};
 };
 
@@ -114,6 +115,7 @@ void Worker::Core::run() {
 void Worker::Core::write_log(tidegate_level level, std::string_view text) {
   {
     const std::lock_guard lock(mutex);  // log() may be called from any thread of the plugin
+    last_line = text;
     if (!log_limit.allow(clock.mono_ms())) return;
   }
   switch (level) {
@@ -129,6 +131,7 @@ void Worker::Core::write_log(tidegate_level level, std::string_view text) {
 }
 
 tidegate_status Worker::Core::emit(const tidegate_record& record) {
+  if (plugin->kind == TIDEGATE_SINK) return TIDEGATE_REJECTED;
   const std::string_view topic = view(record.topic);
   const std::string_view payload = view(record.payload);
   if (topic.empty() || topic.size() > kMaxTopic || payload.size() > kMaxPayload ||
@@ -151,11 +154,14 @@ tidegate_status Worker::Core::put(std::string_view key, std::string_view value) 
   return TIDEGATE_OK;
 }
 
-Transaction Worker::Core::finish(bool ok) {
+Transaction Worker::Core::finish(tidegate_status status) {
   Transaction done = std::exchange(open, {});
   open_bytes = 0;
-  done.ok = ok;
+  done.ok = status == TIDEGATE_OK;
+  done.would_block = status == TIDEGATE_WOULD_BLOCK;
   done.timer_ms = timer_ms;
+  const std::lock_guard lock(mutex);
+  done.last_line = std::exchange(last_line, {});
   return done;
 }
 
@@ -170,7 +176,7 @@ Result<Transaction> Worker::Core::create(StateEntries state) {
   char reason[512] = {};
   instance = plugin->create(&host, slice(config), reason, sizeof reason);
   restored.clear();
-  auto made = finish(instance != nullptr);
+  auto made = finish(instance != nullptr ? TIDEGATE_OK : TIDEGATE_FAILED);
   if (instance != nullptr) return made;
   reason[sizeof reason - 1] = '\0';
   return fail(ErrorCode::kInvalid, reason[0] != '\0' ? reason : "the plugin gave no reason");
@@ -194,13 +200,13 @@ Transaction Worker::Core::process(const store::Chunk& chunk) {
     records.push_back(record);
   }
   std::vector<std::uint32_t> verdicts(records.size(), TIDEGATE_PASS);
-  const bool ok =
-      plugin->process(instance, records.data(), records.size(), verdicts.data()) == TIDEGATE_OK;
+  const tidegate_status status =
+      plugin->process(instance, records.data(), records.size(), verdicts.data());
   for (const auto verdict : verdicts) {
     if (verdict == TIDEGATE_DROP) ++open.dropped;
     if (verdict == TIDEGATE_DEAD_LETTER) ++open.dead;
   }
-  return finish(ok);
+  return finish(status);
 }
 
 Worker::Worker(std::string name, const tidegate_plugin* plugin, std::string config_json,
@@ -239,18 +245,18 @@ void Worker::process(std::shared_ptr<const store::Chunk> chunk, Answer answer) {
 void Worker::timer(std::int64_t now_ms, Answer answer) {
   (void)core_->jobs.push([core = core_, now_ms, answer = std::move(answer)] {
     core->timer_ms = 0;  // the plugin sets the next one
-    const bool ok = core->plugin->timer == nullptr ||
-                    core->plugin->timer(core->instance, now_ms) == TIDEGATE_OK;
-    auto done = std::make_shared<Transaction>(core->finish(ok));
+    const tidegate_status status =
+        core->plugin->timer != nullptr ? core->plugin->timer(core->instance, now_ms) : TIDEGATE_OK;
+    auto done = std::make_shared<Transaction>(core->finish(status));
     core->post([done, answer] { answer(std::move(*done)); });
   });
 }
 
 void Worker::drain(Answer answer) {
   (void)core_->jobs.push([core = core_, answer = std::move(answer)] {
-    const bool ok = core->instance == nullptr || core->plugin->drain == nullptr ||
-                    core->plugin->drain(core->instance) == TIDEGATE_OK;
-    auto done = std::make_shared<Transaction>(core->finish(ok));
+    const bool can_drain = core->instance != nullptr && core->plugin->drain != nullptr;
+    auto done = std::make_shared<Transaction>(
+        core->finish(can_drain ? core->plugin->drain(core->instance) : TIDEGATE_OK));
     core->post([done, answer] { answer(std::move(*done)); });
   });
 }

@@ -37,6 +37,8 @@ using StateEntries = std::vector<std::pair<std::string, std::string>>;
 
 struct Transaction {
   bool ok = false;
+  bool would_block = false;  // the same call is to come again
+  std::string last_line;     // that the plugin logged in the call
   std::vector<Output> outputs;
   StateEntries state;  // in the order in which they were put
   std::uint64_t dropped = 0;

@@ -1,4 +1,4 @@
-/* Tidegate plugin interface, ABI 1.0. Pure C; plugin.hpp wraps it for C++20.
+/* Tidegate plugin interface, ABI 1.1. Pure C; plugin.hpp wraps it for C++20.
  *
  * A plugin is a shared library libtidegate_NAME.so that exports ONE symbol:
  *
@@ -30,7 +30,8 @@ extern "C" {
 #endif
 
 #define TIDEGATE_ABI_MAJOR 1
-#define TIDEGATE_ABI_MINOR 0
+/* 1.1: sinks are hosted; a call may answer TIDEGATE_WOULD_BLOCK. The tables are those of 1.0. */
+#define TIDEGATE_ABI_MINOR 1
 
 #if defined(__GNUC__)
 #define TIDEGATE_EXPORT __attribute__((visibility("default")))
@@ -109,7 +110,7 @@ struct tidegate_host {
 typedef enum tidegate_kind {
   TIDEGATE_SOURCE = 1,     /* reads a field bus; hosted by a later version */
   TIDEGATE_PROCESSOR = 2,  /* reads a stream, writes another */
-  TIDEGATE_SINK = 3,       /* another north side; hosted by a later version */
+  TIDEGATE_SINK = 3,       /* reads a stream, writes elsewhere; emits nothing */
   TIDEGATE_AUTHORISER = 4, /* answers CONNECT; hosted by a later version */
 } tidegate_kind;
 
@@ -129,7 +130,10 @@ typedef struct tidegate_plugin {
                                size_t error_size);
   /* Records in order. verdicts[i] is TIDEGATE_PASS unless the plugin sets it. Not TIDEGATE_OK:
    * nothing of the call is committed and the batch comes again once; failing again, it is passed
-   * over, counted and logged. */
+   * over, counted and logged. TIDEGATE_WOULD_BLOCK, of timer() as well: there is no room now where
+   * it writes to. Nothing is committed either, the instance stays as it is, and the call comes
+   * again a second later, as often as it takes; what it logged last is the reason that is reported.
+   */
   tidegate_status (*process)(tidegate_instance *instance, const tidegate_record *records,
                              size_t count, uint32_t *verdicts);
   /* The time of set_timer() has come. May be NULL. */

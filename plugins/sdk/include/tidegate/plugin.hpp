@@ -1,7 +1,7 @@
 // C++20 wrapper of plugin.h: derive from Processor, end the file with
-// TIDEGATE_PROCESSOR_PLUGIN(...). Header only. Exceptions stop here: in the constructor they become
-// the reason why the instance could not be made, in a callback they become TIDEGATE_FAILED and a
-// line in the log.
+// TIDEGATE_PROCESSOR_PLUGIN(...) or TIDEGATE_SINK_PLUGIN(...). Header only. Exceptions stop here:
+// in the constructor they become the reason why the instance could not be made, in a callback they
+// become TIDEGATE_FAILED and a line in the log, NoRoom becomes TIDEGATE_WOULD_BLOCK.
 //
 //   #include <tidegate/plugin.hpp>
 //
@@ -27,6 +27,7 @@
 #include <exception>
 #include <functional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -35,9 +36,17 @@ namespace tidegate {
 inline std::string_view view(tidegate_slice slice) { return {slice.data, slice.size}; }
 inline tidegate_slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
+// There is no room now: the same call comes again.
+class NoRoom : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 class Host {
  public:
   explicit Host(const tidegate_host* host) : host_(host) {}
+
+  [[nodiscard]] std::string_view name() const { return view(host_->instance_name); }
 
   void log(tidegate_level level, std::string_view message) const {
     host_->log(host_->self, level, slice(message));
@@ -124,6 +133,9 @@ struct ProcessorTable {
     try {
       call(processor);
       return TIDEGATE_OK;
+    } catch (const NoRoom& exception) {
+      processor.host().log(TIDEGATE_DEBUG, exception.what());  // the host reports it, once
+      return TIDEGATE_WOULD_BLOCK;
     } catch (const std::exception& exception) {
       processor.host().log(TIDEGATE_ERROR, exception.what());
     } catch (...) {
@@ -135,20 +147,25 @@ struct ProcessorTable {
 
 }  // namespace tidegate
 
-#define TIDEGATE_PROCESSOR_PLUGIN(Class, plugin_name, plugin_version, schema) \
-  extern "C" TIDEGATE_EXPORT const tidegate_plugin* tidegate_plugin_entry() { \
-    using Table = tidegate::ProcessorTable<Class>;                            \
-    static const tidegate_plugin table = {sizeof(tidegate_plugin),            \
-                                          TIDEGATE_ABI_MAJOR,                 \
-                                          TIDEGATE_ABI_MINOR,                 \
-                                          TIDEGATE_PROCESSOR,                 \
-                                          plugin_name,                        \
-                                          plugin_version,                     \
-                                          schema,                             \
-                                          &Table::create,                     \
-                                          &Table::process,                    \
-                                          &Table::timer,                      \
-                                          &Table::drain,                      \
-                                          &Table::destroy};                   \
-    return &table;                                                            \
+#define TIDEGATE_PLUGIN_OF_KIND(kind, Class, plugin_name, plugin_version, schema) \
+  extern "C" TIDEGATE_EXPORT const tidegate_plugin* tidegate_plugin_entry() {     \
+    using Table = tidegate::ProcessorTable<Class>;                                \
+    static const tidegate_plugin table = {sizeof(tidegate_plugin),                \
+                                          TIDEGATE_ABI_MAJOR,                     \
+                                          TIDEGATE_ABI_MINOR,                     \
+                                          kind,                                   \
+                                          plugin_name,                            \
+                                          plugin_version,                         \
+                                          schema,                                 \
+                                          &Table::create,                         \
+                                          &Table::process,                        \
+                                          &Table::timer,                          \
+                                          &Table::drain,                          \
+                                          &Table::destroy};                       \
+    return &table;                                                                \
   }
+
+#define TIDEGATE_PROCESSOR_PLUGIN(Class, plugin_name, plugin_version, schema) \
+  TIDEGATE_PLUGIN_OF_KIND(TIDEGATE_PROCESSOR, Class, plugin_name, plugin_version, schema)
+#define TIDEGATE_SINK_PLUGIN(Class, plugin_name, plugin_version, schema) \
+  TIDEGATE_PLUGIN_OF_KIND(TIDEGATE_SINK, Class, plugin_name, plugin_version, schema)

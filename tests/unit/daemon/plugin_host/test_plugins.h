@@ -3,13 +3,14 @@
 
 #include <tidegate/plugin.hpp>
 
+#include <atomic>
 #include <stdexcept>
 #include <string>
 
 namespace tg::plugin_host {
 
 // Emits each payload with a running number that it keeps in its state; a payload "fail" fails,
-// "throw" throws, "drop" is dropped.
+// "throw" throws, "drop" is dropped, "block" has no room while the test says so.
 class Numbering : public tidegate::Processor {
  public:
   Numbering(tidegate::Host host, std::string_view config) : Processor(host) {
@@ -24,16 +25,20 @@ class Numbering : public tidegate::Processor {
     for (std::size_t i = 0; i < records.size(); ++i) {
       const std::string payload(tidegate::view(records[i].payload));
       if (payload == "throw") throw std::runtime_error("as told");
+      if (payload == "block" && has_no_room) throw tidegate::NoRoom("full as told");
       if (payload == "drop") {
         verdicts[i] = TIDEGATE_DROP;
         continue;
       }
       ++count_;
-      host().emit("out", payload + "#" + std::to_string(count_));
+      emitted = host().emit("out", payload + "#" + std::to_string(count_));
     }
     host().put("n", std::to_string(count_));
   }
   void timer(std::int64_t) override { host().emit("out", "timer"); }
+
+  static inline std::atomic<bool> has_no_room = false;
+  static inline std::atomic<tidegate_status> emitted = TIDEGATE_OK;  // what the last emit() gave
 
  private:
   unsigned long long count_ = 0;
