@@ -107,9 +107,9 @@ ordered_json connections_json(const std::vector<Socket>& sockets) {
     if (socket.state != kEstablished) continue;
     if (total++ >= kMaxEntries) continue;
     const bool is_v6 = socket.remote.find(':') != std::string::npos;
+    const std::string host = is_v6 ? '[' + socket.remote + ']' : socket.remote;
     list.push_back({{"local_port", socket.local_port},
-                    {"remote_addr",
-                     fmt::format(is_v6 ? "[{}]:{}" : "{}:{}", socket.remote, socket.remote_port)}});
+                    {"remote_addr", fmt::format("{}:{}", host, socket.remote_port)}});
   }
   return {{"connections", std::move(list)}, {"total", total}};
 }
