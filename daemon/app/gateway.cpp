@@ -118,7 +118,9 @@ Result<void> Gateway::State::start_broker() {
   } else {
     store_->broker_changes().clear_all();  // what is there would be out of date by the next time
   }
-  broker_.emplace(broker_options(config()), *wiring_, clock_, metrics_,
+  auto options = broker_options(config());
+  options.version = kVersion;
+  broker_.emplace(std::move(options), *wiring_, clock_, metrics_,
                   sessions_ ? &*sessions_ : nullptr);
   if (auto done = broker_->restore(); !done) return done;
   raise_descriptor_limit(config().limits.max_connections);

@@ -45,7 +45,7 @@ constexpr Key kKeys[] = {
     {"broker.limits.max_inflight", Type::kInteger, "100", kRestart, kAvailable, "", 1, 65535, "unacknowledged QoS>0 publishes towards a client"},
     {"broker.limits.max_queued", Type::kInteger, "1000", kRestart, kAvailable, "", 0, 10000000, "messages waiting per session"},
     {"broker.limits.max_queued_bytes", Type::kSize, "1MiB", kRestart, kAvailable, "", 0, 4294967296, "bytes waiting per session"},
-    {"broker.limits.total_memory", Type::kSize, "256MiB", kRestart, kAvailable, "", 1048576, 68719476736ULL, "all queues and buffers of the broker"},
+    {"broker.limits.total_memory", Type::kSize, "256MiB", kRestart, kAvailable, "", 1048576, 68719476736ULL, "messages, queues, buffers and sessions of the broker"},
     {"broker.limits.session_expiry", Type::kDuration, "7d", kRestart, kAvailable, "", 0, 315360000000ULL, "how long a session outlives its connection"},
     {"broker.limits.max_keep_alive", Type::kDuration, "20m", kRestart, kAvailable, "", 1000, 65535000, "longest keep-alive"},
     {"broker.limits.reject_grace", Type::kDuration, "30s", kRestart, kAvailable, "", 0, 86400000, "a 3.1.1 client whose publish was refused is closed after it"},

@@ -64,7 +64,8 @@ std::optional<tg::config::Config> read_file(const std::string& file,
   return std::move(loaded.config);
 }
 
-int run(const tg::broker::BrokerOptions& options, const tg::config::Config& config) {
+int run(tg::broker::BrokerOptions options, const tg::config::Config& config) {
+  options.version = TIDEGATE_VERSION;
   const tg::SystemClock clock;
   tg::Metrics metrics;
   tg::broker::Hooks hooks;

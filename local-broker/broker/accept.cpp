@@ -45,6 +45,7 @@ void take_in(Core& core, ListenerSlot& slot, Accepted accepted) {
     note_opening(core, connection);
   }
   arm_timer(core, connection);
+  ++core.counts.sockets;
 }
 
 bool opening_is_full(const Core& core, const ListenerSlot& slot) {

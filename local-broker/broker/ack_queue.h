@@ -31,11 +31,12 @@ class AckQueue {
                  mqtt::Reason reason = mqtt::Reason::kSuccess);
   // One obligation has been met. False when no record has that serial.
   bool complete(std::uint64_t serial);
-  // Calls send(type, packet_id, reason) for those at the front that are done.
+  // Calls send(type, packet_id, reason) for those at the front that are done. Sending may end the
+  // connection, and detach() what is left.
   template <class Send>
   void drain(Send&& send) {
-    for (; !owed_.empty() && owed_.front().obligations == 0; owed_.pop_front()) {
-      const Owed& owed = owed_.front();
+    while (!owed_.empty() && owed_.front().obligations == 0) {
+      const Owed owed = owed_.take_front();
       if (owed.type == mqtt::PacketType::kPuback) --owed_pubacks_;
       send(owed.type, owed.packet_id, owed.reason);
     }

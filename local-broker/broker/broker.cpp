@@ -42,8 +42,9 @@ void note_event(Core& core, const epoll_event& event) {
   if ((event.events & EPOLLOUT) != 0 && connection.blocked) {
     connection.blocked = false;
     flush(core, connection);
-    if (!connection.closing && !connection.blocked && connection.session != nullptr) {
-      pump(core, connection);
+    if (!connection.closing && !connection.blocked) {
+      resume(core, connection, kOutputFull);
+      if (connection.session != nullptr) pump(core, connection);
     }
   }
   if ((event.events & (EPOLLHUP | EPOLLERR)) != 0 && connection.paused != 0) {

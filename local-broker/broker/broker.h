@@ -43,6 +43,7 @@ struct BrokerOptions {
   int sys_interval_s = 10;                // $SYS topics; 0 = off
   std::size_t max_opening = 256;          // handshakes at once; others wait to be accepted
   int handshake_steps = 4;                // in a round: who is connected is served in between
+  std::string version = "unknown";        // in $SYS/broker/version
 };
 
 struct BrokerStats {

@@ -25,7 +25,29 @@ void forget(std::vector<Connection*>& list, const Connection& connection) {
   std::erase(list, &connection);
 }
 
+void flush_early(Core& core, Connection& connection) {
+  if (!connection.blocked) flush(core, connection);
+  if (connection.closing || !connection.blocked || connection.out.size() < kFlushEarly) return;
+  // What it has of a packet cannot be taken back: when memory is full, the slow one goes.
+  if (has_room(core)) return;
+  ++core.counts.dropped;
+  connection.out.clear(core.pool);
+  close(core, connection, "it does not keep up and memory is full");
+}
+
 }  // namespace
+
+std::size_t OwedAnswer::bytes() const {
+  std::size_t bytes = packet.size();
+  for (const Replay& replay : replays) bytes += sizeof(Replay) + replay.filter.size();
+  return bytes;
+}
+
+void count_channel(Core& core, Connection& connection) {
+  core.channel_bytes -= connection.channel_bytes;
+  connection.channel_bytes = connection.channel.held_bytes();
+  core.channel_bytes += connection.channel_bytes;
+}
 
 void mark_dirty(Core& core, Connection& connection) {
   if (connection.in_dirty || connection.blocked) return;
@@ -35,8 +57,9 @@ void mark_dirty(Core& core, Connection& connection) {
 
 char* reserve(Core& core, Connection& connection, std::size_t count) {
   const std::size_t waiting = connection.out.size();
-  if (waiting > 0 && waiting + count > kFlushEarly && !connection.blocked) flush(core, connection);
+  if (waiting > 0 && waiting + count > kFlushEarly) flush_early(core, connection);
   mark_dirty(core, connection);
+  ++core.counts.packets_out;
   return connection.out.extend(count, core.pool);
 }
 
@@ -62,6 +85,10 @@ void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::u
   }
   const auto bytes = mqtt::encode_ack(type, packet_id);
   write(core, connection, {bytes.data(), bytes.size()});
+}
+
+void flush_if_large(Core& core, Connection& connection) {
+  if (connection.out.size() >= kFlushEarly) flush_early(core, connection);
 }
 
 void flush(Core& core, Connection& connection) {
@@ -94,6 +121,7 @@ void close(Core& core, Connection& connection, std::string_view reason) {
               "{} disconnected: {}", session->client.client_id, reason);
   }
   connection.session = nullptr;
+  --core.connected;
   leave_session(core, *session);
 }
 
@@ -141,6 +169,8 @@ void reap(Core& core) {
     if ((connection.paused & kHeld) != 0) std::erase(core.held, connection.id);
     if (connection.in_dirty) forget(core.dirty, connection);
     core.tail_bytes -= connection.tail.size();
+    core.channel_bytes -= connection.channel_bytes;
+    if (connection.owed) core.owed_bytes -= connection.owed->bytes();
     --core.listeners[connection.listener]->connections;
     core.connections.erase(slot_of(connection));
   }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -38,7 +39,7 @@ struct Will {
   MessageRef message;
   bool retain = false;
   std::int64_t delay_ms = 0;
-  std::int64_t lifetime_ms = 0;  // message expiry, from its publication on; 0 = none
+  std::optional<std::uint32_t> expiry_s = {};  // from its publication on
 };
 
 // The client has gone, and may come back before it is published.
@@ -62,6 +63,8 @@ enum Pause : std::uint8_t {
   kHeld = 2,            // its next publish found no room
   kWindowFull = 4,      // it is owed as many acknowledgements as it may be
   kCommitting = 8,      // its SUBSCRIBE or UNSUBSCRIBE is not durable yet
+  kOutputFull = 16,     // it does not read what it is answered; its keep-alive runs
+  kYielded = 32,        // others have their turn first
 };
 
 // A CONNECT that waits for its answer.
@@ -77,6 +80,8 @@ struct OwedAnswer {
     std::uint8_t qos = 0;
     std::uint32_t subscription_id = 0;
   };
+  [[nodiscard]] std::size_t bytes() const;  // memory it takes
+
   std::string packet;
   std::vector<Replay> replays;
   std::uint64_t serial = 0;  // of the commit that it waits for
@@ -111,6 +116,7 @@ struct Connection : Pollable {
   Timer timer;                             // CONNECT deadline, keep-alive, refusal
   std::uint64_t id = 0;                    // serial << 24 | slot
   std::int64_t refused_until_ms = 0;       // 0 = nothing was refused
+  std::size_t channel_bytes = 0;           // of the channel, as counted
   std::uint32_t listener = 0;
   std::uint16_t keep_alive_s = 0;
 };
@@ -129,8 +135,13 @@ void write_packet(Core& core, Connection& connection);
 char* reserve(Core& core, Connection& connection, std::size_t count);
 void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,
                mqtt::Reason reason = mqtt::Reason::kSuccess);
+// What the channel holds of its own has changed: counted anew.
+void count_channel(Core& core, Connection& connection);
 // It has output, which leaves at the end of the round.
 void mark_dirty(Core& core, Connection& connection);
+// At once, when much has gathered: large messages to many must not all be in memory. When it is
+// full, a peer that does not take them is ended.
+void flush_if_large(Core& core, Connection& connection);
 // Sends what the socket takes.
 void flush(Core& core, Connection& connection);
 // Ends the connection; its session loses it at once, the rest follows at the end of the round.

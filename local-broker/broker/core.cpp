@@ -35,7 +35,7 @@ constexpr Named kGauges[] = {
     {"tidegate_broker_sessions", "Sessions, of clients that are away too"},
     {"tidegate_broker_subscriptions", "Subscriptions"},
     {"tidegate_broker_retained_messages", "Retained messages"},
-    {"tidegate_broker_memory_bytes", "Queues, buffers and the retained set"},
+    {"tidegate_broker_memory_bytes", "Messages, queues, buffers, sessions and subscriptions"},
 };
 
 }  // namespace
@@ -53,6 +53,7 @@ Core::Core(BrokerOptions broker_options, Hooks& broker_hooks, SessionStore* sess
       next_sys_ms(started_ms),
       random(std::random_device{}()),
       receive_buffer(kReceiveBuffer) {
+  sys.loads_at_ms = started_ms;
   static_assert(std::size(kCounters) == std::tuple_size_v<decltype(reports)>);
   static_assert(std::size(kGauges) == std::tuple_size_v<decltype(gauges)>);
   for (std::size_t i = 0; i < reports.size(); ++i) {

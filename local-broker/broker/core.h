@@ -24,6 +24,7 @@
 #include "local-broker/broker/slot_table.h"
 #include "local-broker/broker/slow_work.h"
 #include "local-broker/broker/subscriptions.h"
+#include "local-broker/broker/sys_topics.h"
 #include "local-broker/broker/topic_cache.h"
 #include "local-broker/broker/transport/listener.h"
 #include "local-broker/broker/transport/poller.h"
@@ -75,6 +76,12 @@ struct Counts {
   std::uint64_t turned_away = 0;
   std::uint64_t wills = 0;
   std::uint64_t expired = 0;
+  // For $SYS only.
+  std::uint64_t packets_in = 0;
+  std::uint64_t packets_out = 0;
+  std::uint64_t payload_in = 0;
+  std::uint64_t payload_out = 0;
+  std::uint64_t sockets = 0;
 };
 
 struct Report {
@@ -104,6 +111,7 @@ struct Core {
   StoredId last_stored_message = 0;
   StoredId last_stored_copy = 0;
 
+  MessageMemory messages;  // outlives all that holds messages
   Poller poller;
   std::unique_ptr<SlowWorkSlot> slow;  // there when a listener has users
   TimerWheel wheel;                    // outlives the timers in sessions and connections
@@ -126,9 +134,14 @@ struct Core {
   std::deque<OwedWill> wills;
   std::deque<OwedWill> held_wills;
 
-  std::size_t queued_bytes = 0;  // of all sessions
-  std::size_t tail_bytes = 0;    // of all connections
-  std::size_t alias_bytes = 0;   // topics behind aliases, of all connections
+  std::size_t queue_entries = 0;  // of all sessions
+  std::size_t client_bytes = 0;   // what they know of their clients
+  std::size_t tail_bytes = 0;     // of all connections
+  std::size_t alias_bytes = 0;    // topics behind aliases, of all connections
+  std::size_t channel_bytes = 0;  // received and not yet decrypted or unframed, of all connections
+  std::size_t owed_bytes = 0;     // answers that wait for a commit
+  std::size_t connected = 0;      // sessions with a connection
+  std::size_t most_connected = 0;
   Counts counts;
   std::array<Report, 11> reports;
   std::array<Counter, mqtt::kFaultCount> faults;
@@ -137,6 +150,8 @@ struct Core {
   log::Limit peer_log{20, 10'000};   // lines that a peer can cause
   log::SourceLimits client_log;      // those that name a client
   log::Limit limit_log{10, 10'000};  // limits that were reached
+  bool long_work = false;            // the packet in hand took long: its connection's turn is over
+  SysTopics sys;
   std::int64_t next_second_ms = 0;
   std::int64_t next_sys_ms = 0;
   std::mt19937_64 random;
@@ -152,8 +167,21 @@ struct Core {
   std::vector<std::uint8_t> codes;
 };
 
+// What total_memory bounds: messages (each once), queues, buffers, sessions and subscriptions. What
+// a connection takes by itself, its TLS state too, is bounded by max_connections.
 [[nodiscard]] inline std::size_t memory_of(const Core& core) {
-  return core.queued_bytes + core.tail_bytes + core.alias_bytes + core.pool.in_use();
+  return core.messages.bytes + core.queue_entries * sizeof(Queued) + core.tail_bytes +
+         core.alias_bytes + core.channel_bytes + core.owed_bytes + core.pool.in_use() +
+         core.subscriptions.bytes() + core.retained.tree_bytes() + core.client_bytes +
+         core.sessions.size() * sizeof(Session);
+}
+[[nodiscard]] inline bool has_room(const Core& core, std::size_t more = 0) {
+  return memory_of(core) + more <= core.options.total_memory;
+}
+// Messages leave an eighth to sessions, subscriptions and packets on their way in: a broker that is
+// full of messages still takes clients.
+[[nodiscard]] inline bool has_room_for_message(const Core& core, std::size_t more = 0) {
+  return memory_of(core) + more <= core.options.total_memory / 8 * 7;
 }
 
 // handle_*.cpp. False: the packet could not be taken and is to be offered again after a pause.
@@ -181,7 +209,8 @@ void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const 
 // Into the retained set, or out of it when the payload is empty. `keep`: the store has room for it.
 void retain(Core& core, const MessageFields& message, bool keep = true);
 void forget_retained(Core& core, std::string_view topic);
-// Into the session's queue; the oldest gives way at its limits.
+// Into the session's queue. At a limit of its own its QoS 0 messages give way, then its oldest;
+// when the broker's memory is full, the new one does.
 void enqueue(Core& core, Session& session, Copy copy);
 // Moves what the window and the output have room for: first what an earlier connection left in
 // flight, then the session's queue.
@@ -220,6 +249,8 @@ void publish_wills(Core& core);
 void owe_delayed_will(Core& core, Session& session);
 
 // session_end.cpp
+// What a session takes beside its messages and subscriptions.
+[[nodiscard]] std::size_t bytes_of(const ClientInfo& client);
 // What a version 5 client asks for, within session_expiry.
 [[nodiscard]] std::int64_t expiry_of(const Core& core, std::uint32_t seconds);
 // Arms the timer of a session whose client has been away for so long.

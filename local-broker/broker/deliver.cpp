@@ -5,7 +5,7 @@
 // must remember it: a persistent session's window, a queue, the retained set.
 //
 // What does not fit at a slow consumer: QoS 0 is dropped beyond max_queued_bytes of output; QoS 1
-// and 2 wait in the session's queue, where the oldest is dropped at its limits.
+// and 2 wait in the session's queue, where QoS 0 and then the oldest is dropped at its limits.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -19,8 +19,12 @@ namespace {
 
 // Queued messages go to the output up to here, so that they are not in memory twice.
 constexpr std::size_t kOutputHigh = 64 * 1024;
+// … and up to here when memory is short.
+constexpr std::size_t kOutputLow = 4 * 1024;
 // What one call of pump() moves at most: nobody keeps the loop to himself.
 constexpr std::size_t kPumpShare = 64 * 1024;
+// Retained messages that one SUBSCRIBE may be answered with before others have their turn.
+constexpr std::size_t kMuchWork = 256;
 
 void merge(TopicEntry& entry, Target& target, const Subscriber& subscriber) {
   const std::uint8_t qos = subscriber.options & mqtt::kOptionQos;
@@ -91,23 +95,19 @@ void count_drop(Core& core, const Session& session) {
 }
 
 Queued take_queued(Core& core, Session& session) {
-  const std::size_t before = session.outbound.queued_bytes();
-  Queued queued = session.outbound.take_front();
-  core.queued_bytes -= before - session.outbound.queued_bytes();
-  return queued;
+  --core.queue_entries;
+  return session.outbound.take_front();
 }
 
 void push_queued(Core& core, Session& session, Queued queued) {
-  const std::size_t before = session.outbound.queued_bytes();
   session.outbound.push(std::move(queued));
-  core.queued_bytes += session.outbound.queued_bytes() - before;
+  ++core.queue_entries;
 }
 
 bool is_over_limit(const Core& core, const Session& session, std::size_t more) {
   const Outbound& outbound = session.outbound;
   return outbound.queued() - outbound.replaying() >= core.options.max_queued ||
-         outbound.queued_bytes() + more > core.options.max_queued_bytes ||
-         memory_of(core) + more > core.options.total_memory;
+         outbound.queued_bytes() + more > core.options.max_queued_bytes;
 }
 
 // The properties of version 5 as a receiver gets them, in core.properties.
@@ -129,7 +129,7 @@ void use_alias(Core& core, Version5& v5, mqtt::Publish& publish) {
   if (known != v5.aliases_out.end()) {
     publish.topic = {};
     mqtt::put_property(core.properties, mqtt::Property::kTopicAlias, known->second);
-  } else if (v5.aliases_out.size() < v5.alias_out_maximum) {
+  } else if (v5.aliases_out.size() < v5.alias_out_maximum && has_room(core)) {
     const auto alias = static_cast<std::uint16_t>(v5.aliases_out.size() + 1);
     v5.aliases_out.emplace(publish.topic, alias);
     core.alias_bytes += publish.topic.size();
@@ -166,6 +166,7 @@ bool send_one(Core& core, Connection& connection, const MessageFields& fields, c
   const std::size_t size = mqtt::publish_size(connection.version, publish);
   mqtt::write_publish(reserve(core, connection, size), connection.version, publish);
   ++core.counts.delivered;
+  core.counts.payload_out += fields.payload.size();
   return true;
 }
 
@@ -231,7 +232,7 @@ class Delivery {
   }
 
   const MessageRef& shared() {
-    if (!shared_) shared_ = MessageRef::make(fields_);
+    if (!shared_) shared_ = MessageRef::make(fields_, &core_.messages);
     return shared_;
   }
 
@@ -255,13 +256,29 @@ class Delivery {
     MessageFields fields = fields_;
     several.insert(0, fields.properties);
     fields.properties = several;
-    copy.message = MessageRef::make(fields);
+    copy.message = MessageRef::make(fields, &core_.messages);
     return copy;
   }
 
   // Nobody else gets these bytes.
   [[nodiscard]] static bool is_individual(const Connection& connection, const Target& target) {
     return connection.v5 && (target.ids != 0 || connection.v5->alias_out_maximum > 0);
+  }
+
+  // The output of a slow consumer is bounded; when memory is short it gets nothing more.
+  [[nodiscard]] bool takes_more(const Connection& connection) const {
+    const std::size_t pending = connection.out.size();
+    if (pending > kOutputHigh &&
+        pending + fields_.payload.size() > core_.options.max_queued_bytes) {
+      return false;
+    }
+    return !connection.blocked || has_room_for_message(core_);
+  }
+
+  void count_sent(Connection& connection) {
+    ++core_.counts.delivered;
+    core_.counts.payload_out += fields_.payload.size();
+    flush_if_large(core_, connection);
   }
 
   void send_plain(const Target& target, bool retain) {
@@ -272,10 +289,7 @@ class Delivery {
       enqueue(core_, session, copy_for(target, 0, retain));
       return;
     }
-    const std::size_t pending = connection->out.size();
-    if (pending > kOutputHigh &&
-        (pending + fields_.payload.size() > core_.options.max_queued_bytes ||
-         memory_of(core_) > core_.options.total_memory)) {
+    if (!takes_more(*connection)) {
       count_drop(core_, session);
       return;
     }
@@ -290,7 +304,7 @@ class Delivery {
       return;
     }
     write(core_, *connection, packet.bytes);
-    ++core_.counts.delivered;
+    count_sent(*connection);
   }
 
   void send_assured(const Target& target, std::uint8_t qos, bool retain) {
@@ -300,7 +314,8 @@ class Delivery {
     if (connection == nullptr && session.is_transient()) return;  // its connection has just ended
     const bool is_stored = session.stored != 0;
     if (connection == nullptr || outbound.has_queued() || (outbound.unsent() > 0 && !is_stored) ||
-        outbound.in_flight() >= connection->window || connection->out.size() > kOutputHigh) {
+        outbound.in_flight() >= connection->window || connection->out.size() > kOutputHigh ||
+        ((connection->blocked || !session.is_transient()) && !has_room_for_message(core_))) {
       enqueue(core_, session, copy_for(target, qos, retain));
       return;
     }
@@ -324,7 +339,7 @@ class Delivery {
     std::memcpy(room, packet.bytes.data(), packet.bytes.size());
     room[packet.packet_id_at] = static_cast<char>(id >> 8U);
     room[packet.packet_id_at + 1] = static_cast<char>(id & 0xFFU);
-    ++core_.counts.delivered;
+    count_sent(*connection);
   }
 
   void send_individual(Connection& connection, const Copy& copy) {
@@ -335,6 +350,7 @@ class Delivery {
       return id;
     });
     if (!sent) count_drop(core_, session);
+    flush_if_large(core_, connection);
   }
 
   Core& core_;
@@ -427,8 +443,18 @@ void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const 
 
 void enqueue(Core& core, Session& session, Copy copy) {
   const std::size_t size = copy.message->size();
+  if (!has_room_for_message(core)) {
+    count_drop(core, session);
+    drop_copy(core, copy);
+    return;
+  }
   while (is_over_limit(core, session, size)) {
     count_drop(core, session);
+    if (copy.qos == 0) return;
+    if (session.outbound.drop_qos0()) {
+      --core.queue_entries;
+      continue;
+    }
     if (!session.outbound.has_queued() || session.outbound.front().is_replay) {
       drop_copy(core, copy);
       return;
@@ -451,10 +477,14 @@ void retain(Core& core, const MessageFields& message, bool keep) {
   const bool is_kept = keep && core.store.keeps() && !message.topic.starts_with("$SYS/");
   if (core.store.keeps() || message.payload.empty()) forget_retained(core, message.topic);
   if (message.payload.empty()) return;
-  const MessageRef shared = MessageRef::make(message);
-  if (core.retained.set(message.topic, shared)) {
-    if (is_kept) keep_retained(core, *shared);
-    return;
+  if (has_room_for_message(core, message.topic.size() + message.payload.size())) {
+    const MessageRef shared = MessageRef::make(message, &core.messages);
+    if (core.retained.set(message.topic, shared)) {
+      if (is_kept) keep_retained(core, *shared);
+      return;
+    }
+  } else {
+    forget_retained(core, message.topic);
   }
   ++core.counts.dropped;
   if (core.limit_log.allow(core.now_ms)) {
@@ -467,13 +497,15 @@ void replay_retained(Core& core, Session& session, std::string_view filter, std:
   // Subscribing again and again must not pile up replays without end.
   const std::size_t limit = core.retained.size() * 4 + 1000;
   std::vector<MessageRef> expired;
+  std::size_t matched = 0;
   core.retained.match(filter, [&](const MessageRef& message) {
+    ++matched;
     if (message->is_expired(core.now_ms)) {
       expired.push_back(message);
       return;
     }
     if (!core.hooks.authorise(session.client, Access::kReceive, message->topic())) return;
-    if (session.outbound.replaying() >= limit) {
+    if (session.outbound.replaying() >= limit || !has_room(core)) {
       count_drop(core, session);
       return;
     }
@@ -483,6 +515,7 @@ void replay_retained(Core& core, Session& session, std::string_view filter, std:
     push_queued(core, session, {std::move(copy), true});
   });
   for (const MessageRef& message : expired) forget_retained(core, message->topic());
+  if (matched > kMuchWork) core.long_work = true;
 }
 
 void pump(Core& core, Connection& connection) {
@@ -490,8 +523,9 @@ void pump(Core& core, Connection& connection) {
   Outbound& outbound = session.outbound;
   const auto written = [&] { return core.counts.bytes_out + connection.out.size(); };
   const std::uint64_t enough = written() + kPumpShare;
+  const std::size_t high = has_room(core) ? kOutputHigh : kOutputLow;
   const auto goes_on = [&] {
-    return !connection.closing && connection.out.size() < kOutputHigh && written() < enough;
+    return !connection.closing && connection.out.size() < high && written() < enough;
   };
   while (outbound.unsent() > 0 && goes_on() &&
          outbound.in_flight() - outbound.unsent() < connection.window && outbound.may_send_next()) {

@@ -108,7 +108,7 @@ Session* take_over(Core& core, const std::string& client_id, bool clean_start) {
   return nullptr;
 }
 
-Fault keep_will(Connection& connection, const mqtt::Connect& connect) {
+Fault keep_will(Core& core, Connection& connection, const mqtt::Connect& connect) {
   if (!connect.has_will) return Fault::kNone;
   const mqtt::Will& will = connect.will;
   mqtt::PublishProperties properties;
@@ -117,10 +117,11 @@ Fault keep_will(Connection& connection, const mqtt::Connect& connect) {
   std::string passed_on;
   mqtt::append_passed_on(passed_on, will.properties);
   connection.will = std::make_unique<Will>();
-  connection.will->message = MessageRef::make({will.topic, will.payload, passed_on, will.qos});
+  connection.will->message =
+      MessageRef::make({will.topic, will.payload, passed_on, will.qos}, &core.messages);
   connection.will->retain = will.retain;
   connection.will->delay_ms = std::int64_t{properties.will_delay_s} * 1000;
-  connection.will->lifetime_ms = std::int64_t{properties.expiry_s.value_or(0)} * 1000;
+  connection.will->expiry_s = properties.expiry_s;
   return Fault::kNone;
 }
 
@@ -185,12 +186,27 @@ bool is_anothers(const Core& core, const ClientInfo& client) {
          known->client.identity != client.identity;
 }
 
+// More than a connection does: a session or a will to keep.
+bool needs_memory(const Core& core, const mqtt::Connect& connect) {
+  if (connect.has_will) return true;
+  mqtt::ConnectProperties wanted;
+  if (connect.version == Version::k5) {
+    TG_ASSERT(mqtt::read_connect_properties(connect.properties, wanted) == Fault::kNone);
+  }
+  const bool lasts = connect.version == Version::k5 ? wanted.session_expiry_s != 0 : !connect.clean;
+  return lasts && core.sessions.find(connect.client_id) == nullptr;
+}
+
 void establish(Core& core, Connection& connection) {
   const auto pending = std::move(connection.pending);
   mqtt::Connect connect;
   TG_ASSERT(mqtt::decode_connect(pending->body, connect) == Fault::kNone);
   if (is_anothers(core, pending->client)) {  // since it asked
     refuse(core, connection, connect.version, Reason::kIdentifierNotValid);
+    return;
+  }
+  if (!has_room(core) && needs_memory(core, connect)) {
+    refuse(core, connection, connect.version, Reason::kQuotaExceeded);
     return;
   }
   Session* resumed = take_over(core, pending->client.client_id, connect.clean);
@@ -200,7 +216,9 @@ void establish(Core& core, Connection& connection) {
   }
   Session& session =
       resumed != nullptr ? *resumed : core.sessions.create(pending->client.client_id);
+  if (resumed != nullptr) core.client_bytes -= bytes_of(session.client);
   adopt(session.client, std::move(pending->client));
+  core.client_bytes += bytes_of(session.client);
   session.connection = &connection;
   session.expiry.disarm();
   session.will.reset();  // it came back in time
@@ -208,12 +226,13 @@ void establish(Core& core, Connection& connection) {
   connection.peer.reset();
   const std::string properties = agree(core, connection, connect, session);
   keep_session(core, session);
-  TG_ASSERT(keep_will(connection, connect) == Fault::kNone);
+  TG_ASSERT(keep_will(core, connection, connect) == Fault::kNone);
   if (connection.keep_alive_s == 0 || connection.keep_alive_s > core.options.max_keep_alive_s) {
     connection.channel.probe_when_idle();
   }
   arm_timer(core, connection);
   ++core.counts.connected;
+  core.most_connected = std::max(core.most_connected, ++core.connected);
 
   core.packet.clear();
   mqtt::append_connack(core.packet, connect.version, resumed != nullptr, mqtt::kAccepted,

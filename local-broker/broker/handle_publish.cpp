@@ -1,4 +1,6 @@
 // PUBLISH: offered to the hook first, then to the retained set and the subscribers.
+#include <optional>
+
 #include "local-broker/broker/core.h"
 #include "local-broker/mqtt/properties.h"
 
@@ -29,6 +31,7 @@ Fault resolve_alias(Core& core, Connection& connection, std::uint16_t alias, Pub
     publish.topic = topic;
     return topic.empty() ? Fault::kPropertyValue : Fault::kNone;
   }
+  if (!has_room(core, publish.topic.size())) return Fault::kNoMemory;
   core.alias_bytes += publish.topic.size();
   core.alias_bytes -= topic.size();
   topic = publish.topic;
@@ -37,13 +40,11 @@ Fault resolve_alias(Core& core, Connection& connection, std::uint16_t alias, Pub
 
 // What MQTT 5 adds. publish.properties becomes what receivers get of them.
 Fault read_properties(Core& core, Connection& connection, Publish& publish,
-                      std::int64_t& expires_at_ms) {
+                      std::optional<std::uint32_t>& expiry_s) {
   mqtt::PublishProperties properties;
   const Fault fault = mqtt::read_publish_properties(publish.properties, properties);
   if (fault != Fault::kNone) return fault;
-  if (properties.expiry_s) {
-    expires_at_ms = core.now_ms + std::int64_t{*properties.expiry_s} * 1000;
-  }
+  expiry_s = properties.expiry_s;
   if (!properties.verbatim) {
     core.passed_on.clear();
     mqtt::append_passed_on(core.passed_on, publish.properties);
@@ -144,10 +145,10 @@ Intake admit(Core& core, const Publish& publish, bool is_kept) {
 
 // The topic's entry, or null and a fault.
 TopicEntry* check(Core& core, Connection& connection, const mqtt::Frame& frame, Publish& publish,
-                  std::int64_t& expires_at_ms, Fault& fault) {
+                  std::optional<std::uint32_t>& expiry_s, Fault& fault) {
   fault = mqtt::decode_publish(connection.version, frame.flags, frame.body, publish);
   if (fault == Fault::kNone && connection.version == mqtt::Version::k5) {
-    fault = read_properties(core, connection, publish, expires_at_ms);
+    fault = read_properties(core, connection, publish, expiry_s);
   }
   if (fault == Fault::kNone && is_over_receive_maximum(core, connection, publish)) {
     fault = Fault::kReceiveMaximum;
@@ -162,9 +163,9 @@ TopicEntry* check(Core& core, Connection& connection, const mqtt::Frame& frame, 
 
 bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame) {
   Publish publish;
-  std::int64_t expires_at_ms = 0;
+  std::optional<std::uint32_t> expiry_s;
   Fault fault = Fault::kNone;
-  TopicEntry* topic = check(core, connection, frame, publish, expires_at_ms, fault);
+  TopicEntry* topic = check(core, connection, frame, publish, expiry_s, fault);
   if (topic == nullptr) {
     close_for(core, connection, fault);
     return true;
@@ -176,18 +177,20 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
   const bool denied = is_failure(reason);
   const bool is_kept = !denied && must_commit(core, session, *topic, publish);
   Intake intake = denied ? Intake::kDone : admit(core, publish, is_kept);
-  const bool has_room = intake == Intake::kDone;
+  const bool may_keep = intake == Intake::kDone;
   if (publish.qos == 0 && intake == Intake::kRefuse) intake = Intake::kDone;
   if (!denied && intake == Intake::kDone) {
-    intake = core.hooks.on_publish({session.client, publish.topic, publish.payload,
-                                    publish.properties, publish.qos, publish.retain, false},
-                                   make_token(session.slot, serial));
+    intake =
+        core.hooks.on_publish({session.client, publish.topic, publish.payload, publish.properties,
+                               publish.qos, publish.retain, false, expiry_s},
+                              make_token(session.slot, serial));
   }
   if (intake == Intake::kHold) {
     hold(core, connection);
     return false;
   }
   ++core.counts.received;
+  core.counts.payload_in += publish.payload.size();
   if (intake == Intake::kRefuse) {
     if (publish.qos > 0) refuse(core, connection, publish);
     return true;
@@ -195,9 +198,9 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
   if (!denied && !topic->has_receivers()) reason = Reason::kNoMatchingSubscribers;
   accept(core, connection, publish, intake, is_kept, serial, reason);
   if (denied) return true;
-  const MessageFields message{publish.topic, publish.payload, publish.properties, publish.qos,
-                              expires_at_ms};
-  if (publish.retain) retain(core, message, has_room);
+  MessageFields message{publish.topic, publish.payload, publish.properties, publish.qos};
+  if (expiry_s) message.expires_at_ms = core.now_ms + std::int64_t{*expiry_s} * 1000;
+  if (publish.retain) retain(core, message, may_keep);
   deliver(core, *topic, message, &session, publish.retain);
   return true;
 }

@@ -29,6 +29,10 @@ std::uint8_t subscribe(Core& core, Connection& connection, const mqtt::FilterReq
     ++core.counts.denied;
     return answer_of(connection.version, Reason::kNotAuthorised);
   }
+  if (!has_room(core)) {
+    ++core.counts.denied;
+    return answer_of(connection.version, Reason::kQuotaExceeded);
+  }
   const auto outcome =
       core.subscriptions.add(session, request, subscription_id, core.options.max_subscriptions);
   if (outcome == Subscriptions::Outcome::kLimit) {
@@ -70,6 +74,7 @@ void give_when_durable(Core& core, Connection& connection, OwedAnswer answer) {
   }
   answer.serial = await_commit(core, session);
   connection.owed = std::make_unique<OwedAnswer>(std::move(answer));
+  core.owed_bytes += connection.owed->bytes();
   pause(connection, kCommitting);
 }
 
@@ -77,7 +82,9 @@ void give_when_durable(Core& core, Connection& connection, OwedAnswer answer) {
 
 void give_owed(Core& core, Connection& connection) {
   const auto answer = std::move(connection.owed);
+  core.owed_bytes -= answer->bytes();
   give(core, connection, *answer);
+  core.long_work = false;  // others had their turn while it waited
   if (!connection.closing) resume(core, connection, kCommitting);
 }
 

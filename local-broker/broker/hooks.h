@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,11 +57,12 @@ struct Publication {
   std::string_view topic;
   std::string_view payload;
   // MQTT 5: the bytes of the properties that receivers get (no topic alias, no message expiry),
-  // without their length; else empty.
+  // without their length, checked (mqtt::PropertyCursor walks them); else empty.
   std::string_view properties;
   std::uint8_t qos = 0;
   bool retain = false;
   bool is_will = false;
+  std::optional<std::uint32_t> expiry_s = {};  // MQTT 5: message expiry
 };
 
 enum class Intake : std::uint8_t {

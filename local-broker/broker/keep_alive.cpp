@@ -19,8 +19,9 @@ std::int64_t silence_deadline(const Core& core, const Connection& connection) {
   }
   if (connection.keep_alive_s == 0) return kNever;
   const std::int64_t allowed = std::int64_t{connection.keep_alive_s} * 1500;
-  // What we do not read we cannot miss.
-  const bool unread = connection.paused != 0 || connection.readable;
+  // What we do not read we cannot miss. A peer that does not read its answers is as good as silent.
+  const bool output_full = (connection.paused & kOutputFull) != 0;
+  const bool unread = !output_full && (connection.paused != 0 || connection.readable);
   return (unread ? core.now_ms : connection.last_received_ms) + allowed;
 }
 

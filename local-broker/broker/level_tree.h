@@ -71,6 +71,8 @@ class LevelTree {
   [[nodiscard]] const T& value(NodeId node) const { return nodes_[node].value; }
   // Nodes besides the root.
   [[nodiscard]] std::size_t size() const { return size_; }
+  // Memory of the nodes that are in use, without what their values own.
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
   struct Node {
@@ -88,6 +90,11 @@ class LevelTree {
   [[nodiscard]] std::size_t mask() const { return table_.size() - 1; }
   static std::uint32_t hash_of(NodeId parent, std::string_view level) {
     return static_cast<std::uint32_t>(hash_bytes(level, parent));
+  }
+
+  // With its places in the table, which is at most half full.
+  static std::size_t cost(std::string_view level) {
+    return sizeof(Node) + 2 * sizeof(NodeId) + level.size();
   }
 
   NodeId add_child(NodeId parent, std::string_view level) {
@@ -109,6 +116,7 @@ class LevelTree {
     if (level == "+") nodes_[parent].plus = id;
     if (level == "#") nodes_[parent].pound = id;
     table_[empty_place(node.hash)] = id;
+    bytes_ += cost(level);
     ++size_;
     return id;
   }
@@ -126,6 +134,7 @@ class LevelTree {
       nodes_[node.previous_sibling].next_sibling = node.next_sibling;
     }
     take_out(id);
+    bytes_ -= cost(node.level);
     node = Node{};
     free_.push_back(id);
     --size_;
@@ -160,6 +169,7 @@ class LevelTree {
   std::vector<NodeId> free_;
   std::vector<NodeId> table_;
   std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace tg::broker

@@ -5,7 +5,7 @@
 
 namespace tg::broker {
 
-MessageRef MessageRef::make(const MessageFields& fields) {
+MessageRef MessageRef::make(const MessageFields& fields, MessageMemory* memory) {
   const std::size_t size = fields.topic.size() + fields.properties.size() + fields.payload.size();
   auto* message = new (::operator new(sizeof(Message) + size)) Message();
   message->topic_size_ = static_cast<std::uint16_t>(fields.topic.size());
@@ -21,10 +21,22 @@ MessageRef MessageRef::make(const MessageFields& fields) {
   }
   MessageRef reference;
   reference.message_ = message;
+  if (memory != nullptr) reference.count_in(*memory);
   return reference;
 }
 
+void MessageRef::count_in(MessageMemory& memory) {
+  if (message_->memory_ != nullptr) return;
+  message_->memory_ = &memory;
+  memory.bytes += message_->size();
+  ++memory.count;
+}
+
 void MessageRef::destroy() {
+  if (MessageMemory* memory = message_->memory_) {
+    memory->bytes -= message_->size();
+    --memory->count;
+  }
   message_->~Message();
   ::operator delete(message_);
 }

@@ -28,6 +28,12 @@ struct StoredPlace {
   bool is_retained = false;
 };
 
+// What the messages of one broker take, each counted once however many hold it.
+struct MessageMemory {
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+};
+
 class Message {
  public:
   [[nodiscard]] MessageFields fields() const {
@@ -54,6 +60,7 @@ class Message {
   Message() = default;
   [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
 
+  MessageMemory* memory_ = nullptr;
   std::int64_t expires_at_ms_ = 0;
   mutable StoredPlace stored_;
   std::uint32_t references_ = 1;
@@ -66,7 +73,10 @@ class Message {
 class MessageRef {
  public:
   MessageRef() = default;
-  static MessageRef make(const MessageFields& fields);
+  // `memory` must outlive it.
+  static MessageRef make(const MessageFields& fields, MessageMemory* memory = nullptr);
+  // One that was made without: from now on it counts there. No more than once.
+  void count_in(MessageMemory& memory);
   MessageRef(const MessageRef& other) : message_(other.message_) {
     if (message_ != nullptr) ++message_->references_;
   }

@@ -36,7 +36,9 @@ void note_opening(Core& core, Connection& connection) {
 
 bool open_connection(Core& core, Connection& connection) {
   OpenFault fault = OpenFault::kNone;
-  switch (connection.channel.open(core.scratch, *connection.peer, fault)) {
+  const OpenState state = connection.channel.open(core.scratch, *connection.peer, fault);
+  count_channel(core, connection);
+  switch (state) {
     case OpenState::kOpen:
       break;
     case OpenState::kBlocked:

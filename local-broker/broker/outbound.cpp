@@ -1,6 +1,7 @@
 #include "local-broker/broker/outbound.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tg::broker {
 namespace {
@@ -93,6 +94,7 @@ void Outbound::push(Queued queued) {
     ++replaying_;
   } else {
     queued_bytes_ += queued.message->size();
+    if (queued.qos == 0) ++queued_qos0_;
   }
   queue_.push_back(std::move(queued));
 }
@@ -103,8 +105,19 @@ Queued Outbound::take_front() {
     --replaying_;
   } else {
     queued_bytes_ -= queued.message->size();
+    if (queued.qos == 0) --queued_qos0_;
   }
   return queued;
+}
+
+bool Outbound::drop_qos0() {
+  if (queued_qos0_ == 0) return false;
+  std::size_t at = 0;
+  while (queue_[at].qos != 0 || queue_[at].is_replay) ++at;
+  // Those in front of it move up by one.
+  for (; at > 0; --at) std::swap(queue_[at], queue_[at - 1]);
+  static_cast<void>(take_front());
+  return true;
 }
 
 }  // namespace tg::broker

@@ -101,6 +101,9 @@ class Outbound {
   [[nodiscard]] bool has_queued() const { return !queue_.empty(); }
   [[nodiscard]] Queued& front() { return queue_.front(); }
   Queued take_front();
+  // Takes the oldest live QoS 0 message out of the queue, wherever it stands; false = there is
+  // none.
+  bool drop_qos0();
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
   // Retained messages on their way: live ones must not overtake them.
@@ -116,6 +119,7 @@ class Outbound {
   bool finish(std::uint16_t packet_id, Await await, Copy* done);
 
   std::uint32_t replaying_ = 0;
+  std::uint32_t queued_qos0_ = 0;  // live ones
   std::uint16_t last_id_ = 0;
   Ring<Queued> queue_;
   Ring<InFlight> window_;

@@ -18,6 +18,16 @@ constexpr std::size_t kShortTail = 4 * 1024;
 // Fairness: one connection's share of a round. While publishes are held, less is taken in.
 constexpr std::size_t kShare = 64 * 1024;
 constexpr std::size_t kShareUnderPressure = 8 * 1024;
+// Answers that a peer has not read yet, beyond what deliveries may take.
+constexpr std::size_t kUnreadAnswers = 128 * 1024;
+constexpr std::size_t kUnreadAnswersWhenShort = 16 * 1024;
+
+bool is_output_full(const Core& core, const Connection& connection) {
+  if (!connection.blocked) return false;
+  const std::size_t limit =
+      has_room(core) ? core.options.max_queued_bytes + kUnreadAnswers : kUnreadAnswersWhenShort;
+  return connection.out.size() > limit;
+}
 
 void handle_pingreq(Core& core, Connection& connection, const mqtt::Frame& frame) {
   if (const Fault fault = mqtt::decode_empty(frame); fault != Fault::kNone) {
@@ -81,8 +91,11 @@ std::size_t parse(Core& core, Connection& connection, std::string_view bytes) {
       close_for(core, connection, fault);
       break;
     }
+    ++core.counts.packets_in;
     if (!dispatch(core, connection, frame)) break;
     used += frame.size;
+    if (is_output_full(core, connection)) pause(connection, kOutputFull);
+    if (std::exchange(core.long_work, false)) pause(connection, kYielded);
   }
   return used;
 }
@@ -106,6 +119,7 @@ void receive(Core& core, Connection& connection) {
   const std::size_t before = in_place ? connection.tail.size() : 0;
   std::memcpy(buffer, connection.tail.data(), before);
   const IoResult got = connection.channel.receive({buffer + before, share}, core.scratch);
+  count_channel(core, connection);
   if (got.state == IoState::kClosed) {
     close(core, connection, "closed by the peer");
     return;
@@ -147,8 +161,14 @@ void service(Core& core, Connection& connection) {
   if (connection.closing) return;
   if (connection.opening && !open_connection(core, connection)) return;
   if (std::exchange(connection.resumed, false)) parse_tail(core, connection);
-  if (connection.paused != 0 || connection.closing || !connection.readable) return;
-  receive(core, connection);
+  if (connection.paused == 0 && !connection.closing && connection.readable) {
+    receive(core, connection);
+  }
+  if (connection.tail.size() > kShortTail && !connection.closing && !has_room(core)) {
+    close_for(core, connection, Fault::kNoMemory);
+  }
+  if (connection.closing) return;
+  resume(core, connection, kYielded);
   if (connection.readable && connection.paused == 0 && !connection.closing) {
     make_ready(core, connection);
   }

@@ -1,5 +1,6 @@
 // What the session store held becomes sessions, queues and the retained set again, within today's
-// limits. What refers to nothing, or does not fit any more, is erased there.
+// limits. What refers to nothing, or does not fit any more, is erased there. All of it counts
+// towards total_memory, which takes no session or subscription away: messages give way to them.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -48,6 +49,7 @@ class Restoring final : public SessionStore::Visitor {
     session.stored = row.id;
     session.client.identity = row.identity;
     session.client.protocol = row.protocol;
+    core_.client_bytes += bytes_of(session.client);
     session.expires_after_ms = expiry_within(row.expires_after_ms);
     sessions_.add(row.id, &session);
     if (!row.is_away) {
@@ -81,24 +83,25 @@ class Restoring final : public SessionStore::Visitor {
   void on_message(StoredId id, const MessageFields& fields) override {
     if (!mqtt::is_valid_topic_name(fields.topic)) return core_.store.erase_message(id);
     MessageRef message = MessageRef::make(fields);
-    message->stored().id = id;
+    message->stored() = {id, 1, false};  // ours, until finish(): copies may follow
     messages_.add(id, std::move(message));
   }
 
   void on_retained(StoredId id) override {
-    const MessageRef* found = messages_.find(id);
+    MessageRef* found = messages_.find(id);
     if (found == nullptr) return core_.store.set_retained(id, false);
-    const MessageRef& message = *found;
-    ++message->stored().references;
+    const MessageRef& message = refer(*found);
     message->stored().is_retained = true;
     const Message* older = core_.retained.find(message->topic());
     if (older != nullptr) drop_retained(core_, *older);
-    if (!core_.retained.set(message->topic(), message)) drop_retained(core_, *message);
+    if (!has_room_for_message(core_) || !core_.retained.set(message->topic(), message)) {
+      drop_retained(core_, *message);
+    }
   }
 
   void on_copy(const StoredCopy& row) override {
     Session** session = sessions_.find(row.session);
-    const MessageRef* message = messages_.find(row.message);
+    MessageRef* message = messages_.find(row.message);
     const auto await = static_cast<Await>(row.step);
     const bool is_release = await == Await::kPubcomp && row.packet_id != 0;
     const bool is_sound = row.qos > 0 && row.qos <= 2 && await < Await::kNothing;
@@ -107,10 +110,7 @@ class Restoring final : public SessionStore::Visitor {
       return;
     }
     InFlight record;
-    if (message != nullptr) {
-      record.message = *message;
-      ++record.message->stored().references;
-    }
+    if (message != nullptr) record.message = refer(*message);
     record.subscription_id = row.subscription_id;
     record.qos = row.qos;
     record.retain = row.retain;
@@ -121,14 +121,21 @@ class Restoring final : public SessionStore::Visitor {
     take(**session, std::move(record));
   }
 
-  // Messages that nobody refers to.
+  // What nobody refers to goes.
   void finish() {
     for (const auto& [id, message] : messages_) {
-      if (message->stored().references == 0) core_.store.erase_message(id);
+      if (--message->stored().references == 0) core_.store.erase_message(id);
     }
   }
 
  private:
+  // Only what is referred to counts: else what goes back to nobody would take others' room.
+  const MessageRef& refer(MessageRef& message) {
+    message.count_in(core_.messages);
+    ++message->stored().references;
+    return message;
+  }
+
   [[nodiscard]] std::int64_t expiry_within(std::int64_t ms) const {
     const std::int64_t longest = core_.options.session_expiry_ms;
     if (longest == Session::kNever) return ms;

@@ -5,27 +5,30 @@
 namespace tg::broker {
 
 bool Retained::set(std::string_view topic, MessageRef message) {
-  const std::size_t more = cost(*message);
-  const NodeId known = tree_.find(topic);
-  const bool replaces = known != kNoNode && !tree_.value(known).empty();
-  const std::size_t less = replaces ? cost(*tree_.value(known).message) : 0;
-  if (bytes_ - less + more > max_bytes_) {
-    remove(topic);
+  const NodeId node = tree_.insert(topic);
+  MessageRef& place = tree_.value(node).message;
+  const std::size_t less = place ? place->size() : 0;
+  if (bytes() - less + message->size() > max_bytes_) {
+    clear(node);
     return false;
   }
-  const NodeId node = known != kNoNode ? known : tree_.insert(topic);
-  bytes_ += more - less;
-  size_ += replaces ? 0 : 1;
-  tree_.value(node).message = std::move(message);
+  bytes_ += message->size() - less;
+  size_ += place ? 0 : 1;
+  place = std::move(message);
   return true;
 }
 
 void Retained::remove(std::string_view topic) {
   const NodeId node = tree_.find(topic);
-  if (node == kNoNode || tree_.value(node).empty()) return;
-  bytes_ -= cost(*tree_.value(node).message);
-  --size_;
-  tree_.value(node).message = {};
+  if (node != kNoNode) clear(node);
+}
+
+void Retained::clear(NodeId node) {
+  if (MessageRef& place = tree_.value(node).message) {
+    bytes_ -= place->size();
+    --size_;
+    place = {};
+  }
   tree_.prune(node);
 }
 

@@ -1,6 +1,7 @@
 // The retained set: the last retained message of each topic.
 //
-// Limit: bytes of all messages. Beyond it a topic keeps nothing rather than an outdated value.
+// Limit: bytes of all messages and of the tree. Beyond it a topic keeps nothing rather than an
+// outdated value.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,8 @@ class Retained {
   }
 
   [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_ + tree_.bytes(); }
+  [[nodiscard]] std::size_t tree_bytes() const { return tree_.bytes(); }
 
  private:
   struct Leaf {
@@ -38,16 +40,15 @@ class Retained {
     [[nodiscard]] bool empty() const { return !message; }
   };
 
-  // A node and its share of the tree's own memory.
-  [[nodiscard]] static std::size_t cost(const Message& message) { return message.size() + 128; }
   void collect(std::string_view filter) const;
   void collect_below(NodeId node, bool skip_dollar) const;
   void take(NodeId node) const;
+  void clear(NodeId node);
 
   std::size_t max_bytes_;
   LevelTree<Leaf> tree_;
   std::size_t size_ = 0;
-  std::size_t bytes_ = 0;
+  std::size_t bytes_ = 0;  // of the messages
   // Scratch of match().
   mutable std::vector<NodeId> matched_;
   mutable std::vector<NodeId> frontier_;

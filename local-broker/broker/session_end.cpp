@@ -1,10 +1,27 @@
 // What happens to a session when its client leaves, for a while or for good.
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "local-broker/broker/core.h"
 
 namespace tg::broker {
+namespace {
+
+std::size_t bytes_of(const std::vector<std::string>& names) {
+  std::size_t bytes = 0;
+  for (const auto& name : names) bytes += sizeof(name) + name.size();
+  return bytes;
+}
+
+std::size_t bytes_of(const Certificate& certificate) {
+  return sizeof(Certificate) + certificate.common_name.size() + bytes_of(certificate.dns_names) +
+         bytes_of(certificate.uris) + bytes_of(certificate.emails) +
+         certificate.fingerprint.size() + certificate.issuer.size() + certificate.serial.size();
+}
+
+}  // namespace
 
 std::int64_t expiry_of(const Core& core, std::uint32_t seconds) {
   constexpr std::uint32_t kForEver = 0xFFFF'FFFF;
@@ -12,6 +29,12 @@ std::int64_t expiry_of(const Core& core, std::uint32_t seconds) {
   if (seconds == kForEver) return longest;
   return longest == Session::kNever ? std::int64_t{seconds} * 1000
                                     : std::min(std::int64_t{seconds} * 1000, longest);
+}
+
+std::size_t bytes_of(const ClientInfo& client) {
+  const std::size_t bytes = client.client_id.size() + client.identity.size() +
+                            client.username.size() + client.listener.size() + client.address.size();
+  return client.certificate ? bytes + bytes_of(*client.certificate) : bytes;
 }
 
 void expire_after(Core& core, Session& session, std::int64_t away_ms) {
@@ -35,7 +58,8 @@ void end_session(Core& core, Session& session) {
   // A delayed will waits no longer than its session lives [MQTT-3.1.3-9].
   if (session.will) core.wills.push_back({session.client, std::move(session.will->will)});
   forget_session(core, session);
-  core.queued_bytes -= session.outbound.queued_bytes();
+  core.queue_entries -= session.outbound.queued();
+  core.client_bytes -= bytes_of(session.client);
   core.subscriptions.remove_all(session);
   core.sessions.erase(session);
 }

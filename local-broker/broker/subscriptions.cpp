@@ -52,7 +52,9 @@ Subscriptions::Outcome Subscriptions::add(Session& session, const mqtt::FilterRe
     if (at.group == SubscriptionPlace::kNoGroup) {
       at.group = static_cast<std::uint32_t>(groups.size());
       groups.push_back({std::string(request.group), {}, 0});
+      group_bytes_ += sizeof(SharedGroup) + request.group.size();
     }
+    ++shared_;
   }
   auto& list = list_of(at);
   at.index = static_cast<std::uint32_t>(list.size());
@@ -91,6 +93,7 @@ void Subscriptions::remove_at(Session& session, std::size_t place) {
     list_of(moved)[moved.index].place = static_cast<std::uint32_t>(place);
   }
   session.subscriptions.pop_back();
+  if (at.group != SubscriptionPlace::kNoGroup) --shared_;
   if (list.empty() && at.group != SubscriptionPlace::kNoGroup) remove_group(at.node, at.group);
   if (tree_.value(at.node).empty()) tree_.prune(at.node);
   ++generation_;
@@ -99,6 +102,7 @@ void Subscriptions::remove_at(Session& session, std::size_t place) {
 
 void Subscriptions::remove_group(NodeId node, std::uint32_t index) {
   auto& groups = tree_.value(node).groups;
+  group_bytes_ -= sizeof(SharedGroup) + groups[index].name.size();
   if (index + 1 < groups.size()) {
     groups[index] = std::move(groups.back());
     for (const Subscriber& member : groups[index].members) {

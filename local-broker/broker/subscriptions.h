@@ -65,6 +65,11 @@ class Subscriptions {
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
   void invalidate() { ++generation_; }
   [[nodiscard]] std::size_t size() const { return size_; }
+  // Of these, those of a shared one.
+  [[nodiscard]] std::size_t shared() const { return shared_; }
+  [[nodiscard]] std::size_t bytes() const {
+    return tree_.bytes() + group_bytes_ + size_ * (sizeof(Subscriber) + sizeof(SubscriptionPlace));
+  }
 
  private:
   struct Leaf {
@@ -86,6 +91,8 @@ class Subscriptions {
   LevelTree<Leaf> tree_;
   std::uint64_t generation_ = 1;
   std::size_t size_ = 0;
+  std::size_t shared_ = 0;
+  std::size_t group_bytes_ = 0;
   // Scratch of match().
   std::vector<NodeId> matched_;
   std::vector<NodeId> frontier_;

@@ -12,9 +12,11 @@ constexpr std::size_t kMaxHeldWills = 10'000;
 // False: no room.
 bool publish_will(Core& core, const OwedWill& owed) {
   MessageFields message = owed.will.message->fields();
-  if (owed.will.lifetime_ms > 0) message.expires_at_ms = core.now_ms + owed.will.lifetime_ms;
+  const auto& expiry_s = owed.will.expiry_s;
+  if (expiry_s) message.expires_at_ms = core.now_ms + std::int64_t{*expiry_s} * 1000;
   TopicEntry* topic = topic_entry(core, message.topic);
-  if (topic == nullptr || message.topic.starts_with("$SYS/") ||
+  if (topic == nullptr || mqtt::level_count(message.topic) > core.options.max_topic_levels ||
+      message.topic.starts_with("$SYS/") ||
       !core.hooks.authorise(owed.client, Access::kPublish, message.topic)) {
     ++core.counts.denied;
     return true;
@@ -24,7 +26,7 @@ bool publish_will(Core& core, const OwedWill& owed) {
   }
   const Intake intake =
       core.hooks.on_publish({owed.client, message.topic, message.payload, message.properties,
-                             message.qos, owed.will.retain, true},
+                             message.qos, owed.will.retain, true, expiry_s},
                             make_token(Sessions::kMax - 1, 0));
   if (intake == Intake::kHold) return false;
   if (intake == Intake::kRefuse) {
@@ -62,7 +64,7 @@ void publish_wills(Core& core) {
     OwedWill owed = std::move(core.wills.front());
     core.wills.pop_front();
     if (publish_will(core, owed)) continue;
-    if (core.held_wills.size() >= kMaxHeldWills) {
+    if (core.held_wills.size() >= kMaxHeldWills || !has_room_for_message(core)) {
       ++core.counts.dropped;
       continue;
     }

@@ -51,6 +51,8 @@ const char* fault_name(Fault fault) {
       return "reason";
     case Fault::kWebSocket:
       return "websocket";
+    case Fault::kNoMemory:
+      return "no_memory";
   }
   return "unknown";
 }
@@ -92,6 +94,8 @@ Reason reason_of(Fault fault) {
       return Reason::kTopicAliasInvalid;
     case Fault::kReceiveMaximum:
       return Reason::kReceiveMaximumExceeded;
+    case Fault::kNoMemory:
+      return Reason::kQuotaExceeded;
     case Fault::kNoFilters:
     case Fault::kUnexpected:
     case Fault::kPropertyValue:

@@ -53,8 +53,9 @@ enum class Fault : std::uint8_t {
   kReceiveMaximum,  // version 5: more publishes at once than were allowed
   kReason,          // version 5: a reason code that the packet may not have
   kWebSocket,       // not of the packet: a frame around it that RFC 6455 forbids
+  kNoMemory,        // a limit of ours: no room for its packet or topic alias
 };
-inline constexpr std::size_t kFaultCount = 22;
+inline constexpr std::size_t kFaultCount = 23;
 
 [[nodiscard]] const char* fault_name(Fault fault);
 

@@ -51,6 +51,7 @@ Kind kind_of(Property property) {
 
 struct Value {
   std::uint32_t number = 0;
+  std::string_view name;
   std::string_view text;
 };
 
@@ -77,9 +78,9 @@ bool read_value(WireReader& reader, Kind kind, Value& value) {
       value.text = reader.string();
       return !reader.failed() && is_valid_utf8(value.text);
     case Kind::kPair: {
-      const auto name = reader.string();
+      value.name = reader.string();
       value.text = reader.string();
-      return !reader.failed() && is_valid_utf8(name) && is_valid_utf8(value.text);
+      return !reader.failed() && is_valid_utf8(value.name) && is_valid_utf8(value.text);
     }
   }
   return !reader.failed();
@@ -235,18 +236,27 @@ Fault check_ack_properties(std::string_view bytes) {
   return for_each(bytes, kOfAck, [](Property, const Value&) { return Fault::kNone; });
 }
 
+bool PropertyCursor::next(Item& item) {
+  if (rest_.empty()) return false;
+  WireReader reader(rest_);
+  item.property = static_cast<Property>(reader.variable_integer());
+  Value value;
+  if (!read_value(reader, kind_of(item.property), value)) return false;
+  item.number = value.number;
+  item.name = value.name;
+  item.text = value.text;
+  item.bytes = rest_.substr(0, rest_.size() - reader.remaining().size());
+  rest_ = reader.remaining();
+  return true;
+}
+
 void append_passed_on(std::string& out, std::string_view bytes) {
-  WireReader reader(bytes);
-  while (!reader.at_end()) {
-    const std::string_view from = reader.remaining();
-    const auto property = static_cast<Property>(reader.variable_integer());
-    Value value;
-    if (!read_value(reader, kind_of(property), value)) return;
-    if (property == Property::kTopicAlias || property == Property::kMessageExpiry ||
-        property == Property::kWillDelay) {
-      continue;
+  PropertyCursor cursor(bytes);
+  for (PropertyCursor::Item item; cursor.next(item);) {
+    if (item.property != Property::kTopicAlias && item.property != Property::kMessageExpiry &&
+        item.property != Property::kWillDelay) {
+      out.append(item.bytes);
     }
-    out.append(from.substr(0, from.size() - reader.remaining().size()));
   }
 }
 

@@ -75,6 +75,25 @@ struct PublishProperties {
 [[nodiscard]] Fault check_unsubscribe_properties(std::string_view bytes);
 [[nodiscard]] Fault check_ack_properties(std::string_view bytes);
 
+// Walks a list that has been checked.
+class PropertyCursor {
+ public:
+  struct Item {
+    Property property = Property::kPayloadFormat;
+    std::uint32_t number = 0;  // the value, if it is one
+    std::string_view name;     // of a user property
+    std::string_view text;     // the value, if it is text or bytes
+    std::string_view bytes;    // all of it, with its identifier
+  };
+
+  explicit PropertyCursor(std::string_view list) : rest_(list) {}
+  // False at the end.
+  [[nodiscard]] bool next(Item& item);
+
+ private:
+  std::string_view rest_;
+};
+
 // Appends what a receiver gets of a publisher's list, in its order: all but topic alias, message
 // expiry and will delay, which are the server's to set. The list must have been read.
 void append_passed_on(std::string& out, std::string_view bytes);

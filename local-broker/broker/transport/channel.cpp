@@ -126,6 +126,14 @@ bool Channel::owes() const {
   return layers_ != nullptr && layers_->web && !layers_->web->control.empty();
 }
 
+std::size_t Channel::held_bytes() const {
+  if (layers_ == nullptr) return 0;
+  std::size_t bytes = layers_->proxy_header ? layers_->proxy_header->size() : 0;
+  if (layers_->tls) bytes += layers_->tls->held_bytes();
+  if (layers_->web) bytes += layers_->web->input.size() + layers_->web->control.size();
+  return bytes;
+}
+
 void Channel::probe_when_idle() {
   const int on = 1;
   const int idle_s = 600;

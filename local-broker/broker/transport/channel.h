@@ -47,6 +47,8 @@ class Channel {
   [[nodiscard]] IoResult send(std::span<char> bytes);
   // Something of its own waits to be sent: send() is to be called, if with nothing.
   [[nodiscard]] bool owes() const;
+  // What it holds of the peer's bytes before they are MQTT, and of its own.
+  [[nodiscard]] std::size_t held_bytes() const;
   // Asks the kernel to find out when a silent peer has gone; for peers without a keep-alive.
   void probe_when_idle();
   // The end: what was sent still arrives, nothing more is sent, what is not read is thrown away.

@@ -36,6 +36,9 @@ class TlsStream {
   // Tells the peer that nothing more is coming.
   void end_output();
 
+  // Received and not decrypted yet.
+  [[nodiscard]] std::size_t held_bytes() const { return rest_.size(); }
+
   // After the handshake; null when the peer has shown none.
   [[nodiscard]] std::shared_ptr<const Certificate> certificate() const;
   [[nodiscard]] bool is_revoked(const TlsContext& context) const;

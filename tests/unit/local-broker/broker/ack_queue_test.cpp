@@ -122,3 +122,20 @@ TEST_CASE("A publish counts once towards the receive maximum until its exchange 
   acks.release_id(7);
   CHECK(acks.unfinished() == 0);
 }
+
+TEST_CASE("Sending an acknowledgement may end the connection") {
+  AckQueue acks;
+  acks.push_pending(1, kPuback, 7);
+  acks.push_done(kPuback, 8);
+  acks.push_pending(2, kPuback, 9);
+  acks.complete(1);
+  int sent = 0;
+  acks.drain([&acks, &sent](PacketType, std::uint16_t, Reason) {
+    ++sent;
+    acks.detach();
+  });
+  CHECK(sent == 1);
+  CHECK(acks.empty());
+  CHECK(acks.unfinished() == 0);
+  CHECK(acks.complete(2));  // what was pending still is
+}

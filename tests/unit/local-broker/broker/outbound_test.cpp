@@ -88,3 +88,24 @@ TEST_CASE("A refused QoS 2 message is finished") {
   CHECK(outbound.on_pubrec_refused(id));
   CHECK(outbound.in_flight() == 0);
 }
+
+TEST_CASE("QoS 0 gives way first, wherever it stands; replays and the order of the rest stay") {
+  Outbound outbound;
+  const auto push = [&outbound](const std::string& topic, std::uint8_t qos, bool replay) {
+    outbound.push({{MessageRef::make({topic, "", {}, qos}), 0, qos, false}, replay});
+  };
+  push("replay", 0, true);
+  push("one", 1, false);
+  push("zero", 0, false);
+  push("two", 2, false);
+  const std::size_t before = outbound.queued_bytes();
+  CHECK(outbound.drop_qos0());
+  CHECK_FALSE(outbound.drop_qos0());
+  CHECK(outbound.queued_bytes() < before);
+  for (const std::string topic : {"replay", "one", "two"}) {
+    CHECK(outbound.front().message->topic() == topic);
+    static_cast<void>(outbound.take_front());
+  }
+  CHECK_FALSE(outbound.has_queued());
+  CHECK(outbound.queued_bytes() == 0);
+}

@@ -330,6 +330,91 @@ TEST_CASE("Today's limits hold for what is loaded") {
   CHECK(a.drain() == "t=4 t=5");
 }
 
+TEST_CASE("What is loaded counts towards total_memory; the oldest stay") {
+  Persistent f;
+  f.subscribe_away("a", "t", 1);
+  Client pub(f);
+  REQUIRE(pub.connect("pub") == 0);
+  for (int i = 10; i < 60; ++i) pub.publish("t", std::to_string(i) + std::string(2000, 'x'), 1, i);
+  f.commit();
+  REQUIRE(f.kept.copies.size() == 50);
+  f.options.total_memory = 60'000;
+  f.crash();
+  f.commit();
+  CHECK(f.broker->stats().memory < 60'000);
+  const std::size_t left = f.kept.copies.size();
+  CHECK(left > 15);
+  CHECK(left < 30);
+  CHECK(f.kept.messages.size() == left);
+  Client a(f);
+  REQUIRE(a.connect("a", lasting()) == kPresent);
+  for (std::size_t i = 10; i < 10 + left; ++i) {
+    CHECK(a.receive().payload.substr(0, 2) == std::to_string(i));
+  }
+}
+
+TEST_CASE("A session that was loaded leaves no memory behind") {
+  Persistent f;
+  const std::size_t before = f.broker->stats().memory;
+  f.subscribe_away("a", "t", 1);
+  const std::size_t with_session = f.broker->stats().memory;
+  CHECK(with_session > before);
+  f.crash();
+  CHECK(f.broker->stats().memory > before);
+  {
+    Client again(f);
+    REQUIRE(again.connect("a") == 0);
+    again.disconnect();
+  }
+  f.run();
+  CHECK(f.broker->stats().sessions == 0);
+  CHECK(f.broker->stats().memory == before);
+}
+
+TEST_CASE("An answer that waits for its commit counts as memory") {
+  Persistent f;
+  Client client(f);
+  REQUIRE(client.connect("a", lasting()) == 0);
+  f.subscribe(client, "t", 1);
+  const std::size_t before = f.broker->stats().memory;
+  const std::string filter = text("t") + std::string(1, '\1');
+  std::string filters;
+  for (int i = 0; i < 1000; ++i) filters += filter;
+  SECTION("until it is given") {
+    client.send(packet(0x82, number(7) + filters));
+    CHECK(f.broker->stats().memory > before + 10'000);
+    f.commit();
+    CHECK(client.next().type == 9);
+    CHECK(f.broker->stats().memory == before);
+  }
+  SECTION("until its connection has ended") {
+    client.send(packet(0x82, number(7) + filters));
+    Client again(f);
+    REQUIRE(again.connect("a", lasting()) == kPresent);
+    CHECK(f.broker->stats().memory == before);
+  }
+}
+
+TEST_CASE("A message stays for its copies when it is retained no more") {
+  Persistent f;
+  Client pub(f);
+  REQUIRE(pub.connect("pub") == 0);
+  pub.publish("t", std::string(3000, 'x'), 1, 1, true);
+  {
+    Client a(f);
+    REQUIRE(a.connect("a", lasting()) == 0);
+    f.subscribe(a, "t", 1);
+  }
+  f.commit();
+  f.options.max_retained_bytes = 2000;
+  f.crash();
+  f.commit_and_crash();
+  CHECK(f.broker->stats().retained == 0);
+  Client a(f);
+  REQUIRE(a.connect("a", lasting()) == kPresent);
+  CHECK(a.receive().payload.size() == 3000);
+}
+
 TEST_CASE("What refers to nothing is erased when it is loaded") {
   Persistent f;
   f.subscribe_away("a", "t", 1);

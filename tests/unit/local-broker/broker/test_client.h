@@ -156,6 +156,10 @@ class Client {
 
   // Writes and lets the broker run.
   void send(const std::string& bytes);
+  // Writes what the socket takes and does not let the broker run; the bytes that it took.
+  std::size_t put(std::string_view bytes);
+  // Reads everything that is there and forgets it; how many bytes.
+  std::size_t skip();
   // The next packet, or one of type 0 when there is none.
   Packet next();
   [[nodiscard]] bool is_closed();
@@ -261,6 +265,20 @@ inline ssize_t Client::transmit(const char* data, std::size_t size) {
 
 inline ssize_t Client::fetch(char* data, std::size_t size) {
   return ::recv(fd_.get(), data, size, MSG_DONTWAIT);
+}
+
+inline std::size_t Client::put(std::string_view bytes) {
+  const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+}
+
+inline std::size_t Client::skip() {
+  std::size_t skipped = 0;
+  for (read_some(); !input_.empty(); read_some()) {
+    skipped += input_.size();
+    input_.clear();
+  }
+  return skipped;
 }
 
 inline void Client::read_some() {

@@ -42,6 +42,18 @@ TEST_CASE("MQTT over WebSocket: a packet a frame, many packets, packets in piece
   }
 }
 
+TEST_CASE("A request that is not complete counts as memory") {
+  Web w;
+  const std::size_t before = w.f.broker->stats().memory;
+  {
+    Client slow(w.f);
+    slow.send("GET / HTTP/1.1\r\nX: " + std::string(5000, 'x'));
+    CHECK(w.f.broker->stats().memory > before + 5000);
+  }
+  w.f.run();
+  CHECK(w.f.broker->stats().memory == before);
+}
+
 TEST_CASE("What goes out in one round is one frame") {
   Web w;
   WebClient a(w.f);
