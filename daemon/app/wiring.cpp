@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/app/record_tail.h"
+
 namespace tg::app {
 namespace {
 
@@ -43,9 +45,10 @@ std::shared_ptr<Tracer::Trace> Wiring::trace_of(const broker::Publication& publi
 Intake Wiring::on_publish(const broker::Publication& publication, broker::AckToken token) {
   const Intake intake = take_in(publication, token);
   if (intake == Intake::kDone || intake == Intake::kPending) {
+    const std::int64_t expires_in_ms = std::int64_t{publication.expiry_s.value_or(0)} * 1000;
     for (auto* bridge : bridges_) {
-      bridge->offer(
-          {publication.topic, publication.payload, publication.properties, publication.qos, 0});
+      bridge->offer({publication.topic, publication.payload, publication.properties,
+                     publication.qos, expires_in_ms});
     }
   }
   return intake;
@@ -67,6 +70,9 @@ Intake Wiring::take_in(const broker::Publication& publication, broker::AckToken 
   record.payload = publication.payload;
   record.qos = publication.qos;
   record.retain = publication.retain;
+  tail_.clear();
+  append_properties(tail_, publication);
+  record.tail = tail_;
   const std::size_t size = store::record_size_bound(record);
   store::Admission admission = store_.admit(streams, size);
   if (admission == store::Admission::kFull || admission == store::Admission::kDiscard) {

@@ -56,6 +56,7 @@ class Wiring final : public broker::Hooks {
   Counter dropped_;
   log::Limit refuse_limit_;
   std::vector<store::StreamId> instead_;
+  std::string tail_;  // of the record in hand
 };
 
 }  // namespace tg::app

@@ -36,13 +36,9 @@ std::string encode(const Cause& cause) {
 // Calls found(tag, value) for each TLV of a tail.
 template <class Found>
 void walk(std::string_view tail, Found found) {
-  ByteReader reader(tail);
-  while (reader.remaining() > 0) {
-    const auto tag = static_cast<store::Tag>(reader.varint());
-    const std::string_view value = reader.str();
-    if (reader.failed()) return;
-    found(tag, value);
-  }
+  store::TagCursor cursor(tail);
+  store::Tag tag{};
+  for (std::string_view value; cursor.next(tag, value);) found(tag, value);
 }
 
 }  // namespace

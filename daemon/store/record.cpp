@@ -74,4 +74,14 @@ void append_tag(std::string& tail, Tag tag, std::string_view value) {
   put_str(tail, value);
 }
 
+bool TagCursor::next(Tag& tag, std::string_view& value) {
+  if (rest_.empty() || failed_) return false;
+  ByteReader reader(rest_);
+  tag = static_cast<Tag>(reader.varint());
+  value = reader.str();
+  failed_ = reader.failed();
+  if (!failed_) rest_.remove_prefix(reader.position());
+  return !failed_;
+}
+
 }  // namespace tg::store

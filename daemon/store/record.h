@@ -62,4 +62,16 @@ class RecordCursor {
 
 void append_tag(std::string& tail, Tag tag, std::string_view value);
 
+// Walks a record's tail; unknown tags come, too. A malformed byte ends it with failed().
+class TagCursor {
+ public:
+  explicit TagCursor(std::string_view tail) : rest_(tail) {}
+  [[nodiscard]] bool next(Tag& tag, std::string_view& value);
+  [[nodiscard]] bool failed() const { return failed_; }
+
+ private:
+  std::string_view rest_;
+  bool failed_ = false;
+};
+
 }  // namespace tg::store

@@ -87,13 +87,9 @@ void append_record_cbor(std::string& out, Seq seq, const store::Record& record) 
 // Calls found(tag, value) for each TLV.
 template <class Found>
 void walk_tail(std::string_view tail, Found found) {
-  ByteReader reader(tail);
-  while (reader.remaining() > 0) {
-    const auto tag = static_cast<store::Tag>(reader.varint());
-    const std::string_view value = reader.str();
-    if (reader.failed()) return;
-    found(tag, value);
-  }
+  store::TagCursor cursor(tail);
+  store::Tag tag{};
+  for (std::string_view value; cursor.next(tag, value);) found(tag, value);
 }
 
 void read_property(store::Tag tag, std::string_view value, PublishProperties& out) {

@@ -95,4 +95,23 @@ TEST_CASE("random bytes never read outside and always end") {
   }
 }
 
+TEST_CASE("a tail is walked tag by tag, and a malformed one ends the walk") {
+  std::string tail;
+  append_tag(tail, Tag::kContentType, "text/plain");
+  append_tag(tail, static_cast<Tag>(9999), "from a later version");
+  TagCursor cursor(tail);
+  Tag tag{};
+  std::string_view value;
+  REQUIRE(cursor.next(tag, value));
+  CHECK(tag == Tag::kContentType);
+  CHECK(value == "text/plain");
+  REQUIRE(cursor.next(tag, value));
+  CHECK(value == "from a later version");
+  CHECK_FALSE(cursor.next(tag, value));
+  CHECK_FALSE(cursor.failed());
+  TagCursor cut(std::string_view(tail).substr(0, 5));
+  CHECK_FALSE(cut.next(tag, value));
+  CHECK(cut.failed());
+}
+
 }  // namespace tg::store
