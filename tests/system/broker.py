@@ -10,7 +10,13 @@ sys.path.insert(0, str(harness.ROOT / 'tests/conformance'))
 import codec  # noqa: E402
 import suite  # noqa: E402
 
+# Under a sanitizer memory says nothing.
+SANITIZED = bool(os.environ.get('TIDEGATE_SANITIZED'))
 TIDEGATE_BROKER = harness.BUILD / 'local-broker/app/tidegate-broker'
+
+
+def main(test):
+    harness.main(test, TIDEGATE_BROKER)
 
 
 class Broker:
@@ -30,6 +36,9 @@ class Broker:
         client.connack = client.expect(codec.CONNACK)
         harness.expect_equal(client.connack.code, 0, f'CONNACK for {client_id}')
         return client
+
+    def stop(self):
+        harness.expect_equal(self.process.stop(), 0, 'exit code after SIGTERM')
 
     def rss_kib(self):
         text = Path(f'/proc/{self.process.pid}/status').read_text()

@@ -398,9 +398,9 @@ def compile_preload(env, source):
     return library
 
 
-def main(test):
-    if not TIDEGATED.exists():
-        sys.exit(f'FAILED: {TIDEGATED} is not built (TIDEGATE_BUILD names the build folder)')
+def main(test, program=TIDEGATED):
+    if not program.exists():
+        sys.exit(f'FAILED: {program} is not built (TIDEGATE_BUILD names the build folder)')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the clean-up runs
     folder = Path(tempfile.mkdtemp(prefix='tidegate-'))
     folder.chmod(0o755)

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Builds and runs the tests of Tidegate; ./run-tests installs what they need and calls this.
 
-Kinds: lint, unit, unit-asan, unit-tsan, conformance, fuzz, system, install. FILTER is a regular expression searched in
-KIND/NAME; only what matches is built and run. Each test prints one line "ok NAME", "FAIL NAME"
-(then the end of its output) or "SKIP NAME: reason"; the last line is "N passed, N failed, N skipped".
-A Catch2 executable and a file of tests/conformance count as their test cases. Exit code 0 without failures, 1 with, 2 for bad usage.
+Kinds: lint, unit, unit-asan, unit-tsan, conformance, fuzz, system, system-asan, system-tsan, install.
+FILTER is a regular expression searched in KIND/NAME; only what matches is built and run. Each test
+prints one line "ok NAME", "FAIL NAME" (then the end of its output) or "SKIP NAME: reason"; the last
+line is "N passed, N failed, N skipped". A Catch2 executable and a file of tests/conformance count as
+their test cases. Exit code 0 without failures, 1 with, 2 for bad usage.
 """
 import argparse
 import json
@@ -38,6 +39,8 @@ BUILDS = {
     'build-tsan': ['--buildtype=plain', '-Dcpp_args=-g1', '-Db_sanitize=thread'],
     'build-fuzz': ['--buildtype=debugoptimized', '-Dfuzz=true', '-Dtests=false'],
 }
+# System tests of the broker that run under the sanitizers as well.
+SANITIZED_SYSTEM = ['20-broker-fuzz', '21-broker-soak']
 UNIT_BUILDS = {'unit': 'build-test', 'unit-asan': 'build-asan', 'unit-tsan': 'build-tsan'}
 
 
@@ -224,7 +227,7 @@ class Runner:
         if not self.build('build-fuzz', [str(path.relative_to(ROOT / 'build-fuzz'))
                                          for path in targets.values()]):
             return
-        seconds = 300 if self.long else 20
+        seconds = 300 if self.long else 60
         with ThreadPoolExecutor(JOBS) as pool:
             results = pool.map(lambda path: run_fuzzer(path, seconds), targets.values())
             for name, (code, output, took) in zip(targets, results, strict=True):
@@ -276,13 +279,30 @@ class Runner:
         else:
             self.tally.fail(name, output)
 
+    def sanitized_system(self, kind):
+        """The broker under a sanitizer, as others see it."""
+        tests = [name for name in SANITIZED_SYSTEM if self.wants(f'{kind}/{name}')]
+        folder = f"build-{kind.removeprefix('system-')}"
+        if not tests or not self.build(folder, ['local-broker/app/tidegate-broker']):
+            return
+        env = {'TIDEGATE_BUILD': str(ROOT / folder), 'TIDEGATE_SANITIZED': '1', **SANITIZER_ENV}
+        for name in tests:
+            code, output, seconds = run([f'tests/system/{name}'], 120, env)
+            if code == 0:
+                self.tally.ok(f'{kind}/{name}', seconds)
+            else:
+                self.tally.fail(f'{kind}/{name}', output)
+
     def run(self):
         phases = [('lints', self.lints), ('build', self.plain_build),
                   ('unit tests', lambda: self.units('unit')),
                   ('unit tests, ASan and UBSan', lambda: self.units('unit-asan')),
                   ('unit tests, TSan', lambda: self.units('unit-tsan')),
                   ('conformance', self.conformance), ('fuzzing', self.fuzz),
-                  ('system tests', self.system), ('install tests', self.install)]
+                  ('system tests', self.system),
+                  ('system tests, ASan and UBSan', lambda: self.sanitized_system('system-asan')),
+                  ('system tests, TSan', lambda: self.sanitized_system('system-tsan')),
+                  ('install tests', self.install)]
         for title, phase in phases:
             started = time.monotonic()
             before = self.count()
