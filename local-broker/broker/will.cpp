@@ -21,8 +21,13 @@ bool publish_will(Core& core, const OwedWill& owed) {
     ++core.counts.denied;
     return true;
   }
-  if (core.store.keeps() && core.store.admit(owed.will.message->size()) == Intake::kHold) {
-    return false;
+  if (core.store.keeps()) {
+    const Intake room = core.store.admit(owed.will.message->size());
+    if (room == Intake::kHold) return false;
+    if (room == Intake::kRefuse) {
+      ++core.counts.refused;
+      return true;
+    }
   }
   const Intake intake =
       core.hooks.on_publish({owed.client, message.topic, message.payload, message.properties,
