@@ -1,8 +1,8 @@
 #include "daemon/app/defender.h"
 
-#include <catch2/catch_test_macros.hpp>
+#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
-#include <string>
+#include <string_view>
 
 using namespace tg::app;
 
