@@ -126,11 +126,13 @@ class Link {
   // False when the queue to the cloud thread is full: try again after an ack.
   [[nodiscard]] virtual bool publish(OutgoingPublish publish) = 0;
   // QoS 1; what the client publishes itself is not sent back (protocol 5). An HTTPS link has none.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): those that have one keep the filters
   virtual void subscribe(std::vector<std::string> filters) { (void)filters; }
   // Ends the connection, gracefully if it is up; on_closed follows, once.
   virtual void close() = 0;
   // Walks the way to an endpoint (name, TCP, TLS) and leaves it again, beside what is open. done
   // gets what stands in the way; an empty reason = nothing.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): those that can keep the options
   virtual void probe(LinkOptions options, std::function<void(Down)> done) {
     (void)options;
     done({DownCause::kOther, "this link cannot look ahead"});

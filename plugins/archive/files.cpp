@@ -138,7 +138,7 @@ void Files::resume() {
 void Files::create(std::int64_t now_ms) {
   char number[32];
   std::snprintf(number, sizeof number, "-%09llu-",
-                static_cast<unsigned long long>(last_number_ + 1));
+                static_cast<unsigned long long>(last_number_) + 1);
   const fs::path path = directory_ / (name_ + number + time_text(now_ms) + std::string(kSuffix));
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
   if (fd < 0) fail("making", path);
