@@ -99,6 +99,9 @@ Result<void> Gateway::State::open_store() {
     if (broker_) broker_->resume_held();
   };
   events.on_advanced = [this](store::StreamId stream) { on_advanced(stream); };
+  events.on_rewound = [this](store::ReaderId reader) {
+    for (const auto& uplink : uplinks_) uplink->on_rewound(reader);
+  };
   store_->set_events(std::move(events));
   router_.emplace(routes(config(), *store_), bridged_filters(config()));
   dead_letters_.emplace(*store_, metrics_, [this](std::string_view topic, store::StreamId stream) {
@@ -241,6 +244,7 @@ Tracer::Progress Gateway::State::progress_of(const store::ReaderStatus& reader,
     if (text.empty()) text = uplink->progress(reader.name, seq);
   }
   if (reader.detached) return {true, "detached: it holds the record and does not read"};
+  if (reader.paused && text.empty() && !is_done) return {false, "held: it is paused"};
   if (text.empty()) {
     text = is_done ? "handled" : fmt::format("{} record(s) are before it", seq - reader.position);
   }

@@ -93,7 +93,8 @@ void Processor::pump() {
   if (stopping_) return end_stop();
   timers_.cancel(wake_);
   wake_ = 0;
-  const bool waiting = position_ < store_.status(input_).next && !store_.is_paused(reader_);
+  if (store_.is_paused(reader_)) return;  // the end of it is told as new records are
+  const bool waiting = position_ < store_.status(input_).next;
   const std::int64_t now = waiting ? stream_ms_ : clock_.now().wall_ms;
   if (timer_ms_ != 0 && timer_ms_ <= now) return fire_timer(now);
   if (waiting) return read();
@@ -253,7 +254,8 @@ ProcessorStatus Processor::status() const {
   status.name = options_.name;
   status.plugin = options_.plugin;
   status.version = plugin_->version != nullptr ? plugin_->version : "";
-  status.state = kPhases[static_cast<std::size_t>(phase_)];
+  const bool is_paused = phase_ == Phase::kRunning && store_.is_paused(reader_);
+  status.state = is_paused ? "paused" : kPhases[static_cast<std::size_t>(phase_)];
   status.position = position_;
   const store::Seq next = store_.status(input_).next;
   status.backlog = next > position_ ? next - position_ : 0;

@@ -9,6 +9,8 @@
 //   batch comes once more; failing again, it is passed over, counted and logged.
 // Would block: the plugin has no room where it writes to; the same call comes again each second.
 // Sinks emit nothing and have no output.
+// Paused by the operator: no batch and no timer follows the one in hand; time stands still.
+// Set back it cannot be: its state has been committed with its position.
 // Timers: run on the time of the stream: while records wait, time stands at the last record
 // handled.
 //
@@ -43,7 +45,7 @@ struct ProcessorStatus {
   std::string name;
   std::string plugin;
   std::string version;
-  std::string state;  // starting | running | waiting | failed | stopped
+  std::string state;  // starting | running | paused | waiting | failed | stopped
   store::Seq position = 1;
   std::uint64_t backlog = 0;
   std::uint64_t records_in = 0;

@@ -89,6 +89,7 @@ class Store::State {
   void committed(Committed result);
   void failed(const Error& error);
   void replaced(const std::filesystem::path& set, const Opened& opened);
+  void note_paused(ReaderId reader);
   void begin_restore(const std::filesystem::path& set, StateEntries state);
   [[nodiscard]] Restore::Target restore_target();
   [[nodiscard]] bool may_be_lost(std::span<const StreamId> streams) const;
@@ -265,7 +266,18 @@ void Store::State::replaced(const std::filesystem::path& set, const Opened& open
   std::vector<std::uint64_t> ids;
   for (const auto& row : opened.streams) ids.push_back(row.id);
   reader_->set_streams(std::move(ids));
+  for (std::size_t i = 0; i < paused_.size(); ++i) {  // the new database does not know
+    if (paused_[i]) note_paused(static_cast<ReaderId>(i));
+  }
   begin_restore(set, {});
+}
+
+void Store::State::note_paused(ReaderId reader) {
+  const auto& options = options_.readers[reader];
+  open_->reader_changes.push_back(
+      {paused_[reader] ? ReaderChange::Kind::kPause : ReaderChange::Kind::kResume, options.stream,
+       options.name});
+  touch(kStateIntervalMs);
 }
 
 // What is known by its id keeps it: what is new is appended, what has gone stays.
@@ -623,7 +635,10 @@ bool Store::discard_reader(std::string_view stream, std::string_view name) {
   auto& named = state_->options_.readers;
   const auto at = std::find_if(named.begin(), named.end(), is_it);
   const bool known = at != named.end() && !at->discarded;
-  if (known) at->discarded = true;
+  if (known) {
+    at->discarded = true;
+    state_->paused_[static_cast<std::size_t>(at - named.begin())] = false;
+  }
   if (std::erase_if(state_->detached_, is_it) == 0 && !known) return false;
   state_->open_->reader_changes.push_back(
       {ReaderChange::Kind::kDiscard, std::string(stream), std::string(name)});
@@ -635,13 +650,9 @@ bool Store::discard_reader(std::string_view stream, std::string_view name) {
 void Store::set_paused(ReaderId reader, bool paused) {
   if (state_->paused_[reader] == paused) return;
   state_->paused_[reader] = paused;
-  const auto& options = state_->options_.readers[reader];
-  state_->open_->reader_changes.push_back(
-      {paused ? ReaderChange::Kind::kPause : ReaderChange::Kind::kResume, options.stream,
-       options.name});
-  state_->touch(kStateIntervalMs);
+  state_->note_paused(reader);
   if (!paused && state_->events_.on_advanced) {
-    state_->events_.on_advanced(find_stream(options.stream));
+    state_->events_.on_advanced(find_stream(state_->options_.readers[reader].stream));
   }
 }
 

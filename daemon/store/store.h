@@ -209,7 +209,8 @@ class Store {
   // A paused reader is to read nothing, and holds its records; it stays so over a restart.
   void set_paused(ReaderId reader, bool paused);
   [[nodiscard]] bool is_paused(ReaderId reader) const;
-  // Back to `to`, or to the oldest record that is stored; where it stands now.
+  // Back to `to`, or to the oldest record that is stored; where it stands now. In a task of
+  // after_commit() no commit is under way that could still delete what it goes back to.
   Seq rewind(ReaderId reader, Seq to);
 
   // --- state

@@ -129,13 +129,15 @@ void Exporter::restart_at(Seq next) {
 }
 
 void Exporter::fill_and_tell() {
-  if (!is_up_ || ready_) return;
+  if (!is_up_) return;
   fill();
-  if (ready_) on_ready_();
+  if (is_ready()) on_ready_();
 }
 
+bool Exporter::is_held() const { return !refusals_.blocked().empty() || source_.is_paused(); }
+
 void Exporter::fill() {
-  while (!ready_ && refusals_.blocked().empty() && step()) {
+  while (!ready_ && !is_held() && step()) {
   }
 }
 
@@ -328,8 +330,15 @@ void Exporter::pass(Seq first, Seq end) {
 }
 
 void Exporter::begin_at(Seq next) {
+  sent_.clear();
   tracker_ = AckTracker(next);
   restart_at(next);
+}
+
+void Exporter::on_rewound() {
+  begin_at(source_.position());
+  source_.save_ranges({});  // a live-first export of that name may have left some
+  fill_and_tell();
 }
 
 void Exporter::unblock() {
@@ -341,7 +350,8 @@ void Exporter::unblock() {
 }
 
 bool Exporter::is_suspect() const {
-  return refusals_.blocked().empty() && refusals_.is_suspect(tracker_.watermark());
+  // What is held settles nothing: the others must not wait for it.
+  return !is_held() && refusals_.is_suspect(tracker_.watermark());
 }
 
 void Exporter::pass_over(Seq end) {
@@ -523,6 +533,7 @@ std::string Exporter::progress(Seq seq) const {
       return fmt::format("in flight, in publish {} with {} record(s)", id, sent.records);
     }
   }
+  if (source_.is_paused()) return "held: the export is paused";
   if (!is_up_) return "waits for the connection to the cloud";
   if (seq < next_) return "in a batch that waits to be full, for its age or for the window";
   return fmt::format("{} record(s) are before it", seq - next_);
@@ -535,6 +546,7 @@ ExporterStatus Exporter::status() const {
   status.position = tracker_.watermark();
   status.backlog = source_.next() - std::min(source_.next(), status.position);
   status.in_flight = tracker_.in_flight();
+  status.paused = source_.is_paused();
   status.blocked = refusals_.blocked();
   return status;
 }

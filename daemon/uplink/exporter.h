@@ -12,6 +12,9 @@
 // and
 //   the stream goes on. Five refused in a row for one reason: blocked, nothing more is sent.
 // A gap is told in json and jsonl; raw passes over it with a log line.
+// Paused by the operator: nothing is read or given away; a batch that was made waits, what is in
+//   flight is acknowledged as ever. Set back: it begins anew at the source's position, and what is
+//   in flight then moves the cursor no more.
 // Memory: one chunk being read, one in use, one batch ready and one being made. Nothing without a
 //   connection. Idle: no timer, no reading; the stream's on_advanced wakes it.
 // Thread: the loop's (T0). Owner: Uplink.
@@ -65,6 +68,7 @@ struct ExporterStatus {
   std::uint64_t metered_bytes = 0;         // that the cloud bills for them
   std::uint64_t metered_singly_bytes = 0;  // … if each record had been a publish of its own
   std::uint64_t dead_letters = 0;
+  bool paused = false;           // by the operator
   std::string blocked;           // why nothing is sent; empty = it is not blocked
   std::int64_t last_ack_ms = 0;  // wall clock, 0 = none yet
 };
@@ -74,22 +78,25 @@ using Letters = std::function<bool(const pipeline::Cause&, const store::Record&)
 
 class Exporter final : public Sender {
  public:
-  // on_ready: is_ready() has become true, outside of take(). gateway, with_properties: what the
-  // payloads and, at protocol 5, the user properties carry.
+  // on_ready: is_ready() may have become true, outside of take(). gateway, with_properties: what
+  // the payloads and, at protocol 5, the user properties carry.
   Exporter(ExportOptions options, const std::string& gateway, bool with_properties, Source& source,
            const Clock& clock, Timers& timers, Metrics& metrics, Letters letters, Task on_ready);
   ~Exporter() override;
   Exporter(const Exporter&) = delete;
   Exporter& operator=(const Exporter&) = delete;
 
-  // The stream has new records.
+  // The stream has new records, or a pause has ended.
   void on_advanced();
+  // The source's position has been set back.
+  void on_rewound();
   [[nodiscard]] ExporterStatus status() const;
   // Where it is with one record, in words for operators.
   [[nodiscard]] std::string progress(Seq seq) const;
   [[nodiscard]] const std::string& name() const { return options_.name; }
-  // For a live-first export (live_first.h), with nothing in flight: [first, end) has been sent by
-  // the other lane; begin anew at `next`; what has been acknowledged above the watermark.
+  // For a live-first export (live_first.h): [first, end) has been sent by the other lane, with
+  // nothing in flight; begin anew at `next`, what is in flight counts no more; what has been
+  // acknowledged above the watermark.
   void pass(Seq first, Seq end);
   void begin_at(Seq next);
   [[nodiscard]] std::vector<std::pair<Seq, Seq>> acknowledged() const {
@@ -98,7 +105,9 @@ class Exporter final : public Sender {
   // The operator has mended the cause: send again.
   void unblock();
 
-  [[nodiscard]] bool is_ready() const override { return ready_.has_value(); }
+  [[nodiscard]] bool is_ready() const override {
+    return ready_.has_value() && !source_.is_paused();
+  }
   [[nodiscard]] cloud::OutgoingPublish take(std::uint64_t id) override;
   void untake(std::uint64_t id) override;
   void acked(std::uint64_t id) override;
@@ -121,6 +130,8 @@ class Exporter final : public Sender {
     std::uint64_t metered_singly;
   };
 
+  // Nothing is to be sent for now.
+  [[nodiscard]] bool is_held() const;
   // Works until a batch is ready or the records at hand are used up.
   void fill();
   // One step of it; false when there is nothing to do for now.

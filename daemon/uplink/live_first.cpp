@@ -11,6 +11,8 @@ class LiveFirst::Lane final : public Source {
       : owner_(owner), is_live_(is_live), position_(position) {}
 
   [[nodiscard]] store::StreamId stream_id() const override { return owner_.source_.stream_id(); }
+  [[nodiscard]] store::ReaderId reader_id() const override { return owner_.source_.reader_id(); }
+  [[nodiscard]] bool is_paused() const override { return owner_.source_.is_paused(); }
   [[nodiscard]] const std::string& epoch() const override { return owner_.source_.epoch(); }
   [[nodiscard]] Seq next() const override {
     return is_live_ ? owner_.source_.next() : owner_.split_;
@@ -113,13 +115,30 @@ LiveFirst::~LiveFirst() {
 std::vector<Sender*> LiveFirst::senders() { return {backlog_seat_.get(), live_seat_.get()}; }
 
 void LiveFirst::on_loaded(const std::string& ranges) {
-  RangeSet done = RangeSet::decode(ranges);
+  RangeSet done = is_rewound_ ? RangeSet() : RangeSet::decode(ranges);
   done.drop_below(backlog_lane_->position());
   for (const auto& [first, end] : done.ranges()) backlog_->pass(first, end);
   is_loaded_ = true;
   backlog_seat_->catch_up();
   live_seat_->catch_up();
   on_ready_();
+}
+
+// The backlog's lane learns of new records only by a split, but of the end of a pause too.
+void LiveFirst::on_advanced() {
+  live_->on_advanced();
+  backlog_->on_advanced();
+}
+
+void LiveFirst::on_rewound() {
+  is_rewound_ = true;
+  split_ = source_.next();
+  backlog_lane_->move_to(source_.position());
+  live_lane_->move_to(split_);
+  backlog_->begin_at(source_.position());
+  live_->begin_at(split_);
+  save();
+  on_advanced();
 }
 
 // Nothing is in flight: the connection is new.

@@ -40,7 +40,9 @@ class LiveFirst {
 
   // Both, the backlog's first.
   [[nodiscard]] std::vector<Sender*> senders();
-  void on_advanced() { live_->on_advanced(); }
+  void on_advanced();
+  // The source's position has been set back: from there to the end of the stream is backlog.
+  void on_rewound();
   void unblock();
   [[nodiscard]] ExporterStatus status() const;
   [[nodiscard]] const std::string& name() const { return live_->name(); }
@@ -59,6 +61,7 @@ class LiveFirst {
   Timers& timers_;
   const Task on_ready_;
   bool is_loaded_ = false;
+  bool is_rewound_ = false;  // what an earlier run had acknowledged counts no more
   Seq split_;
   TimerId save_timer_ = 0;
   std::unique_ptr<Lane> backlog_lane_;

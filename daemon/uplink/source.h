@@ -19,12 +19,15 @@ class Source {
 
   virtual ~Source() = default;
   [[nodiscard]] virtual store::StreamId stream_id() const = 0;
+  [[nodiscard]] virtual store::ReaderId reader_id() const = 0;
   [[nodiscard]] virtual const std::string& epoch() const = 0;
   // The next number to be committed to the stream.
   [[nodiscard]] virtual store::Seq next() const = 0;
   // The cursor: everything below has been passed for good.
   [[nodiscard]] virtual store::Seq position() const = 0;
   virtual void advance(store::Seq next) = 0;
+  // The operator wants nothing to be sent for now. The end of it is told as new records are.
+  [[nodiscard]] virtual bool is_paused() const = 0;
   // As store::Store::read().
   virtual void read(store::Seq from, std::size_t max_bytes, Done done) = 0;
   // A few bytes beside the cursor (live_first.h), committed with it when both are changed in one

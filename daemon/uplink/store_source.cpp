@@ -18,13 +18,9 @@ store::Seq StoreSource::position() const { return store_.position(reader_); }
 
 void StoreSource::advance(store::Seq next) { store_.advance(reader_, next); }
 
+bool StoreSource::is_paused() const { return store_.is_paused(reader_); }
+
 void StoreSource::read(store::Seq from, std::size_t max_bytes, Done done) {
-  // Paused: as if there were nothing; on_advanced() comes when it goes on.
-  if (store_.is_paused(reader_)) {
-    store::Chunk nothing;
-    nothing.asked = nothing.first = from;
-    return done(std::move(nothing));
-  }
   store_.read(stream_, from, max_bytes, std::move(done));
 }
 

@@ -17,10 +17,12 @@ class StoreSource final : public Source {
       : store_(store), stream_(stream), reader_(reader), owner_("export/" + name) {}
 
   [[nodiscard]] store::StreamId stream_id() const override { return stream_; }
+  [[nodiscard]] store::ReaderId reader_id() const override { return reader_; }
   [[nodiscard]] const std::string& epoch() const override;
   [[nodiscard]] store::Seq next() const override;
   [[nodiscard]] store::Seq position() const override;
   void advance(store::Seq next) override;
+  [[nodiscard]] bool is_paused() const override;
   void read(store::Seq from, std::size_t max_bytes, Done done) override;
   void save_ranges(const std::string& bytes) override;
   void load_ranges(std::function<void(const std::string&)> done) override;

@@ -59,6 +59,17 @@ void Uplink::on_advanced(store::StreamId stream) {
   }
 }
 
+void Uplink::on_rewound(store::ReaderId reader) {
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    if (sources_[i]->reader_id() != reader) continue;
+    if (live_first_[i]) {
+      live_first_[i]->on_rewound();
+    } else {
+      exporters_[i]->on_rewound();
+    }
+  }
+}
+
 std::string Uplink::progress(std::string_view name, Seq seq) const {
   for (const auto& exporter : exporters_) {
     if (exporter && exporter->name() == name) return exporter->progress(seq);

@@ -56,6 +56,8 @@ class Uplink {
   [[nodiscard]] Bridge* bridge() { return bridge_ ? &*bridge_ : nullptr; }
   // The stream has new committed records.
   void on_advanced(store::StreamId stream);
+  // The operator has set a reader back.
+  void on_rewound(store::ReaderId reader);
   [[nodiscard]] UplinkStatus status() const;
   // Where an export is with one record, in words; empty when it has no such export.
   [[nodiscard]] std::string progress(std::string_view name, Seq seq) const;

@@ -187,6 +187,26 @@ TEST_CASE("a processor that is stopped takes no further batch") {
   CHECK(running.processor.status().state == "stopped");
 }
 
+TEST_CASE("a paused processor takes no batch, and goes on with what it held") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  running.put("a");
+  running.wait_for_position(2);
+  store->set_paused(0, true);
+  CHECK(running.processor.status().state == "paused");
+  running.put("b");
+  running.put("c");
+  store.flush();
+  CHECK(store->position(0) == 2);
+  CHECK(running.processor.status().backlog == 2);
+  store->set_paused(0, false);
+  running.processor.on_advanced();
+  running.wait_for_position(4);
+  CHECK(store.payloads(1, 1) == std::vector<std::string>{"a#1", "b#2", "c#3"});
+}
+
 TEST_CASE("a library that is not there names the files that were tried") {
   const auto loaded = load_plugin("none", {"/no/where", "/else/where"});
   REQUIRE_FALSE(loaded);

@@ -528,3 +528,105 @@ TEST_CASE("what a publisher said at MQTT 5 is passed on, its expiry shortened by
   CHECK_FALSE(bench.exporter->is_ready());
   CHECK(bench.source.cursor == 3);
 }
+
+TEST_CASE("a paused export gives nothing away, not what was made either, and goes on with it") {
+  Bench bench(json_of(10));
+  bench.link_up();
+  bench.append(25);
+  static_cast<void>(bench.exporter->take(++bench.last_id));
+  bench.source.paused = true;
+  CHECK_FALSE(bench.exporter->is_ready());
+  CHECK(bench.exporter->status().paused);
+  const auto reads = bench.source.reads.size();
+  bench.append(30);
+  bench.time.advance_ms(60'000);
+  CHECK_FALSE(bench.exporter->is_ready());
+  CHECK(bench.source.reads.size() == reads);
+
+  // What is in flight is acknowledged as ever.
+  bench.exporter->acked(1);
+  CHECK(bench.source.cursor == 11);
+
+  bench.source.paused = false;
+  bench.ready_calls = 0;
+  bench.exporter->on_advanced();
+  CHECK(bench.ready_calls == 1);
+  CHECK(bench.take_all() == Ranges{"11-20", "21-30", "31-40", "41-50"});
+}
+
+TEST_CASE("a paused export stays so over connections") {
+  Bench bench(json_of(10));
+  bench.source.paused = true;
+  bench.link_up();
+  bench.append(10);
+  bench.exporter->link_closed({});
+  bench.link_up();
+  CHECK_FALSE(bench.exporter->is_ready());
+  CHECK(bench.source.reads.empty());
+  CHECK(bench.exporter->status().backlog == 10);
+}
+
+TEST_CASE("the others do not wait for suspects of a paused export") {
+  Bench bench(json_of(10));
+  bench.link_up();
+  bench.append(10);
+  bench.take_all();
+  bench.exporter->link_closed({false, 1, "closed"});
+  CHECK(bench.exporter->is_suspect());
+  bench.source.paused = true;
+  CHECK_FALSE(bench.exporter->is_suspect());
+}
+
+TEST_CASE("a record that is refused while the export is paused is not lost") {
+  Bench bench(raw());
+  bench.link_up();
+  bench.append(1);
+  static_cast<void>(bench.exporter->take(++bench.last_id));
+  bench.source.paused = true;
+  CHECK(bench.exporter->refused(bench.last_id, "not authorised"));
+  bench.source.answer();
+  CHECK(bench.letters.all == std::vector<std::string>{"1 not authorised 1 1"});
+  CHECK(bench.source.cursor == 2);
+}
+
+TEST_CASE("an export that is set back begins anew there, and old acks move nothing") {
+  Bench bench(json_of(10));
+  bench.link_up();
+  bench.append(40);
+  CHECK(bench.take_all() == Ranges{"1-10", "11-20", "21-30", "31-40"});
+  bench.exporter->acked(1);
+  bench.exporter->acked(2);
+  bench.exporter->acked(4);
+  CHECK(bench.source.cursor == 21);
+  bench.source.cursor = 6;
+  bench.ready_calls = 0;
+  bench.exporter->on_rewound();
+  bench.source.answer();
+  CHECK(bench.ready_calls >= 1);
+  CHECK(bench.exporter->status().position == 6);
+  bench.exporter->acked(3);  // sent before
+  CHECK(bench.source.cursor == 6);
+  CHECK(bench.take_all() == Ranges{"6-15", "16-25", "26-35"});
+  bench.exporter->acked(6);
+  CHECK(bench.source.cursor == 6);
+  bench.exporter->acked(5);
+  CHECK(bench.source.cursor == 26);
+}
+
+TEST_CASE("an export that is set back while paused waits for the end of the pause") {
+  Bench bench(json_of(10));
+  bench.link_up();
+  bench.append(20);
+  bench.take_all();
+  bench.exporter->acked(1);
+  bench.exporter->acked(2);
+  bench.source.paused = true;
+  bench.source.cursor = 11;
+  bench.exporter->on_rewound();
+  CHECK(bench.source.reads.empty());
+  CHECK_FALSE(bench.exporter->is_ready());
+  bench.source.paused = false;
+  bench.exporter->on_advanced();
+  bench.source.answer();
+  CHECK(bench.take_all() == Ranges{"11-20"});
+}

@@ -89,6 +89,8 @@ class FakeSource final : public Source {
   [[nodiscard]] store::Seq next() const override { return first + payloads.size(); }
   [[nodiscard]] store::Seq position() const override { return cursor; }
   void advance(store::Seq to) override { cursor = to; }
+  [[nodiscard]] store::ReaderId reader_id() const override { return id_; }
+  [[nodiscard]] bool is_paused() const override { return paused; }
   void read(store::Seq from, std::size_t, Done done) override {
     reads.emplace_back(from, std::move(done));
   }
@@ -118,6 +120,7 @@ class FakeSource final : public Source {
   std::deque<std::string> payloads;
   store::Seq first = 1;
   store::Seq cursor = 1;
+  bool paused = false;
   std::size_t chunk_records = 1000;
   std::string ranges;
   std::string current_epoch = "0011223344556677";

@@ -125,6 +125,53 @@ TEST_CASE("a restart knows the acknowledged ranges") {
   CHECK(source.cursor == 11);
 }
 
+TEST_CASE("both lanes of a paused export hold, and both go on") {
+  FakeSource source;
+  Bench bench(source);
+  bench.source.append_count(3);
+  bench.link_up();
+  bench.append(3);
+  bench.source.paused = true;
+  CHECK(bench.send(bench.backlog) == 0);
+  CHECK(bench.send(bench.live) == 0);
+  bench.source.paused = false;
+  bench.exports->on_advanced();
+  bench.source.answer();
+  for (int seq = 1; seq <= 3; ++seq) CHECK(bench.send(bench.backlog) == seq);
+  for (int seq = 4; seq <= 6; ++seq) CHECK(bench.send(bench.live) == seq);
+  CHECK(bench.source.cursor == 7);
+}
+
+TEST_CASE("what a live-first export is set back to is sent again, live acknowledgements or not") {
+  FakeSource source;
+  Bench bench(source);
+  bench.source.append_count(4);
+  bench.link_up();
+  bench.append(4);
+  CHECK(bench.send(bench.backlog) == 1);
+  CHECK(bench.take(bench.backlog) == 2);
+  const auto old = bench.last_id;
+  for (int seq = 5; seq <= 8; ++seq) CHECK(bench.send(bench.live) == seq);
+  bench.time.advance_ms(LiveFirst::kSaveMs);
+  bench.source.cursor = 1;
+  bench.exports->on_rewound();
+  bench.source.answer();
+  bench.backlog->acked(old);
+  CHECK(bench.source.cursor == 1);
+  bench.append(1);
+  CHECK(bench.send(bench.live) == 9);
+  for (int seq = 1; seq <= 8; ++seq) CHECK(bench.send(bench.backlog) == seq);
+  CHECK(bench.send(bench.backlog) == 0);
+  CHECK(bench.source.cursor == 10);
+
+  // Nothing of before is known to the next run.
+  bench.source.cursor = 1;
+  bench.exports->on_rewound();
+  Bench next(source);
+  next.link_up();
+  for (int seq = 1; seq <= 9; ++seq) CHECK(next.send(next.backlog) == seq);
+}
+
 TEST_CASE(
     "whatever is cut and whenever, every record arrives and the cursor ends behind the last") {
   for (std::uint32_t seed = 1; seed <= 30; ++seed) {

@@ -193,3 +193,33 @@ TEST_CASE(
   CHECK(highest == 60);
   CHECK_FALSE(bench.uplink->status().session.isolating);
 }
+
+TEST_CASE("only the export that was paused or set back holds or begins anew") {
+  Bench bench;
+  bench.telemetry->append_count(4);
+  bench.alarms->append_count(2);
+  bench.telemetry->paused = true;
+  bench.connect();
+  CHECK(bench.link.sent.size() == 2);
+  bench.ack_all();
+  CHECK(bench.alarms->cursor == 3);
+  CHECK(bench.uplink->status().exports[0].paused);
+
+  bench.telemetry->paused = false;
+  bench.uplink->on_advanced(0);
+  bench.telemetry->answer();
+  CHECK(bench.link.sent.size() == 6);
+
+  // In flight when it is set back: its acks make room in the window and move no cursor.
+  bench.telemetry->cursor = 1;
+  bench.uplink->on_rewound(0);
+  bench.telemetry->answer();
+  CHECK(bench.link.sent.size() == 10);
+  CHECK(bench.uplink->status().session.in_flight == 8);
+  for (std::size_t i = 2; i < 6; ++i) bench.link.ack_nth(i);
+  CHECK(bench.telemetry->cursor == 1);
+  CHECK(bench.uplink->status().session.in_flight == 4);
+  for (std::size_t i = 6; i < 10; ++i) bench.link.ack_nth(i);
+  CHECK(bench.telemetry->cursor == 5);
+  CHECK(bench.alarms->cursor == 3);
+}
