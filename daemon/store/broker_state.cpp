@@ -99,7 +99,10 @@ void BrokerChanges::absorb(BrokerChanges&& later) {
     *this = std::move(later);
     return;
   }
-  bytes_ += later.bytes_;
+  // What is done once more below counts there.
+  const std::size_t erased =
+      later.erased_sessions_.size() + later.erased_messages_.size() + later.erased_copies_.size();
+  bytes_ += later.bytes_ - erased * sizeof(BrokerId) - later.moved_copies_.size() * kRowBytes;
   for (auto& [id, row] : later.sessions_) sessions_.insert_or_assign(id, std::move(row));
   for (const BrokerId session : later.erased_sessions_) erase_session(session);
   for (auto& [key, filter] : later.filters_) filters_.insert_or_assign(key, filter);

@@ -26,6 +26,8 @@ constexpr std::int64_t kClockStepMs = 1000;
 constexpr int kCorruptLimit = 3;
 constexpr std::uint64_t kEvictBytes = 256 << 10;  // at a time, so that not each commit evicts
 
+constexpr std::uint64_t kBrokerTablePages = 12;  // what the b-trees may need beside the rows
+
 // Removed when a full disk is in the way of opening: SQLite makes its -shm anew each time.
 constexpr const char* kBallast = "ballast";
 constexpr off_t kBallastBytes = 128 << 10;
@@ -33,6 +35,12 @@ constexpr off_t kBallastBytes = 128 << 10;
 void keep_ballast(const std::filesystem::path& directory) {
   const UniqueFd file(::open((directory / kBallast).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (file.get() >= 0) (void)::posix_fallocate(file.get(), 0, kBallastBytes);
+}
+
+// What the broker keeps has no priority of its own: it comes before every stream.
+std::uint64_t broker_pages(const Group& group) {
+  if (group.broker.empty()) return 0;
+  return group.broker.bytes() / (kPageBytes - 64) + kBrokerTablePages;
 }
 
 }  // namespace
@@ -262,7 +270,12 @@ Result<std::vector<bool>> Writer::make_room(const Group& group, Committed& resul
     return options_.streams[a].priority < options_.streams[b].priority;
   });
   std::vector<bool> has_room(segments_.size(), true);
-  std::uint64_t pages = 0;
+  std::uint64_t pages = broker_pages(group);
+  if (pages > 0 && !order.empty()) {
+    const auto found = secure(pages, order.front(), group, result);
+    if (!found) return tl::unexpected(found.error());
+    if (!*found) pages = 0;  // tried all the same: it may free what it takes
+  }
   for (const std::size_t stream : order) {
     const std::uint64_t own = pages_for(stream, group);
     if (own == 0) continue;

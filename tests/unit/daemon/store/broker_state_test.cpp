@@ -309,6 +309,76 @@ TEST_CASE("messages are encrypted with the rest, and hold their key in use") {
   CHECK(load(store) == Lines{"last 0 1 0", "message 1 t=a secret  1 0"});
 }
 
+TEST_CASE("a later group's changes come after those of the group that takes it in") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, one_stream(dir));
+  BrokerChanges later;
+  auto& changes = store->broker_changes();
+  changes.put_session(session(1, "one"));
+  changes.put_session(session(2, "two"));
+  changes.put_subscription({1, "a", "", 0, 0});
+  changes.put_subscription({2, "b", "", 0, 0});
+  changes.hold(1, 7);
+  changes.hold(1, 8);
+  for (const BrokerId id : {1, 2, 3}) changes.put_message(message(id, "m" + std::to_string(id)));
+  changes.put_copy({1, 1, 1, 0, 0, 1, false, 0});
+  changes.put_copy({2, 1, 2, 0, 0, 1, false, 0});
+  changes.set_retained(3, true);
+
+  later.put_session(session(1, "renamed"));
+  later.erase_session(2);
+  later.erase_subscription(1, "", "a");
+  later.put_subscription({1, "c", "", 1, 0});
+  later.release(1, 7);
+  later.erase_copy(1);
+  later.erase_message(1);
+  later.move_copy({2, 1, 2, 0, 44, 1, false, 1});
+  later.put_message(message(4, "m4"));
+  later.put_copy({3, 1, 4, 0, 0, 1, false, 0});
+  later.set_retained(3, false);
+  changes.absorb(std::move(later));
+  store.flush();
+  CHECK(load(store) == Lines{"last 1 4 3", "session 1 renamed/ v4 1000", "filter 1 :c 1 0",
+                             "held 1 8", "message 2 t=m2  1 0", "message 3 t=m3  1 0",
+                             "message 4 t=m4  1 0", "copy 2 1<-2 id44 q1 s1 0",
+                             "copy 3 1<-4 id0 q1 s0 0"});
+}
+
+TEST_CASE("changes that cancel each other over two groups leave nothing, and no bytes") {
+  BrokerChanges changes;
+  BrokerChanges later;
+  changes.put_message(message(1, std::string(5000, 'x')));
+  changes.put_copy({1, 1, 1, 0, 0, 1, false, 0});
+  later.erase_copy(1);
+  later.erase_message(1);
+  changes.absorb(std::move(later));
+  CHECK(changes.empty());
+  CHECK(changes.bytes() == 0);
+}
+
+TEST_CASE("a change of a copy counts once, in whichever group it comes") {
+  BrokerChanges once;
+  once.move_copy({5, 1, 1, 0, 9, 1, false, 1});
+  once.erase_message(3);
+  BrokerChanges changes;
+  BrokerChanges later;
+  later.move_copy({5, 1, 1, 0, 9, 1, false, 1});
+  later.erase_message(3);
+  changes.absorb(std::move(later));
+  CHECK(changes.bytes() == once.bytes());
+}
+
+TEST_CASE("a later group that clears all leaves nothing of what came before") {
+  BrokerChanges changes;
+  BrokerChanges later;
+  changes.put_message(message(1, "x"));
+  later.clear_all();
+  changes.absorb(std::move(later));
+  CHECK_FALSE(changes.empty());
+  CHECK(changes.bytes() == 0);
+}
+
 TEST_CASE("ages: the monotonic clock within a boot, a trusted wall clock across boots") {
   FakeClock clock;
   const StoredTime then{clock.now(), 3};
