@@ -33,7 +33,7 @@ const log::Component kLog{"admin"};
 
 constexpr int kMaxConnections = 32;
 constexpr std::size_t kMaxRequestHead = 8 * 1024;
-constexpr std::size_t kMaxRequestBody = 256 * 1024;
+constexpr std::size_t kMaxRequestBody = 512 * 1024;
 constexpr std::chrono::seconds kRequestLimit{10};
 constexpr std::chrono::seconds kAnswerLimit{60};
 constexpr const char* kGroup = "tidegate";
@@ -104,7 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](const error_code& error, std::size_t) {
                        if (error == http::error::body_limit) {
-                         self->write(error_answer(413, "the body is larger than 256 KiB"));
+                         self->write(error_answer(413, "the body is larger than 512 KiB"));
                        } else if (!error) {
                          self->answer();
                        }

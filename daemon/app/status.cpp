@@ -71,13 +71,25 @@ const config::Stream* configured(const config::Config& config, const std::string
   return nullptr;
 }
 
-// At the rate of the last minute; null when it does not grow.
+// Bytes a second of all streams that grow.
+double growth_of_all(const Parts& parts) {
+  double grows = 0;
+  for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
+    const auto name = parts.store->status(static_cast<store::StreamId>(i)).name;
+    grows += std::max(parts.rates->per_second("bytes/" + name), 0.0);
+  }
+  return grows;
+}
+
+// Until it reaches its own limit, or all that grow together have used up the room of the store, at
+// the rates of the last minute; null when it does not grow.
 ordered_json full_in_s(const store::StreamStatus& status, const config::Stream* stream,
-                       const Rates& rates) {
-  const double grows = rates.per_second("bytes/" + status.name);
+                       const Parts& parts, double all_grow) {
+  const double grows = parts.rates->per_second("bytes/" + status.name);
   if (stream == nullptr || grows <= 0) return nullptr;
-  const double left = static_cast<double>(stream->max_size) - static_cast<double>(status.bytes);
-  return std::max(left, 0.0) / grows;
+  const double own = static_cast<double>(stream->max_size) - static_cast<double>(status.bytes);
+  const auto room = static_cast<double>(parts.store->space().room_bytes);
+  return std::min(std::max(own, 0.0) / grows, room / std::max(all_grow, grows));
 }
 
 ordered_json system_json(const SystemFigures& figures) {
@@ -100,6 +112,7 @@ ordered_json config_json(const Reloader& reloader) {
 
 ordered_json streams_json(const Parts& parts) {
   ordered_json all = ordered_json::array();
+  const double all_grow = growth_of_all(parts);
   for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
     const auto status = parts.store->status(static_cast<store::StreamId>(i));
     if (status.name == pipeline::kDeadLetterStream) continue;  // has a section of its own
@@ -113,7 +126,7 @@ ordered_json streams_json(const Parts& parts) {
          {"priority", stream != nullptr ? ordered_json(stream->priority) : ordered_json()},
          {"max_bytes", stream != nullptr ? ordered_json(stream->max_size) : ordered_json()},
          {"records_per_s", parts.rates->per_second("records/" + status.name)},
-         {"full_in_s", full_in_s(status, stream, *parts.rates)},
+         {"full_in_s", full_in_s(status, stream, parts, all_grow)},
          {"records", status.next - status.first},
          {"bytes", status.bytes},
          {"first", status.first},
@@ -124,12 +137,39 @@ ordered_json streams_json(const Parts& parts) {
   return all;
 }
 
-ordered_json readers_json(const store::Store& store) {
+// What the configuration says that a reader is; null for one that it names no more.
+ordered_json kind_of(const config::Config& config, const store::ReaderStatus& reader) {
+  const auto is_it = [&reader](const std::string& stream, const std::string& name) {
+    return !reader.detached && stream == reader.stream && name == reader.name;
+  };
+  for (const auto& item : config.exports) {
+    if (is_it(item.stream, item.name)) return "export";
+  }
+  for (const auto& item : config.processors) {
+    if (is_it(item.input, item.name)) return "processor";
+  }
+  return nullptr;
+}
+
+// Records from its position on; null for a stream that is not open.
+ordered_json backlog_of(const store::Store& store, const store::ReaderStatus& reader) {
+  for (std::size_t i = 0; i < store.stream_count(); ++i) {
+    const auto stream = store.status(static_cast<store::StreamId>(i));
+    if (stream.name != reader.stream) continue;
+    return stream.next - std::min(std::max(reader.position, stream.first), stream.next);
+  }
+  return nullptr;
+}
+
+ordered_json readers_json(const Parts& parts) {
   ordered_json all = ordered_json::array();
-  for (const auto& reader : store.readers()) {
+  for (const auto& reader : parts.store->readers()) {
+    if (reader.stream == pipeline::kDeadLetterStream) continue;  // has a section of its own
     all.push_back({{"stream", reader.stream},
                    {"name", reader.name},
+                   {"kind", kind_of(*parts.config, reader)},
                    {"position", reader.position},
+                   {"backlog", backlog_of(*parts.store, reader)},
                    {"detached", reader.detached},
                    {"paused", reader.paused},
                    {"missed", reader.missed}});
@@ -171,6 +211,7 @@ void add_uplink(ordered_json& status, const Parts& parts, const uplink::UplinkSt
                                  {"metered_bytes", item.metered_bytes},
                                  {"saved_share", saved_share(item)},
                                  {"dead_letters", item.dead_letters},
+                                 {"paused", item.paused},
                                  {"blocked", item.blocked}});
   }
 }
@@ -215,7 +256,7 @@ ordered_json status_json(const Parts& parts) {
                      {"limit_bytes", parts.store->space().limit_bytes},
                      {"room_bytes", parts.store->space().room_bytes}};
   status["streams"] = streams_json(parts);
-  status["readers"] = readers_json(*parts.store);
+  status["readers"] = readers_json(parts);
   status["uplinks"] = ordered_json::array();
   status["exports"] = ordered_json::array();
   for (const auto* uplink : parts.uplinks) add_uplink(status, parts, uplink->status());

@@ -142,6 +142,9 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_sse42(std::string_view da
 }
 #endif
 
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 }  // namespace
 
 std::uint32_t crc32c(std::string_view data, std::uint32_t seed) {
@@ -153,8 +156,6 @@ std::uint32_t crc32c(std::string_view data, std::uint32_t seed) {
 }
 
 std::string base64(std::string_view data) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   out.reserve((data.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < data.size(); i += 3) {
@@ -164,9 +165,31 @@ std::string base64(std::string_view data) {
       bits = bits << 8 | (k < count ? static_cast<std::uint8_t>(data[i + k]) : 0U);
     }
     for (std::size_t k = 0; k < 4; ++k) {
-      out.push_back(k <= count ? kDigits[bits >> (18 - 6 * k) & 0x3f] : '=');
+      out.push_back(k <= count ? kBase64[bits >> (18 - 6 * k) & 0x3f] : '=');
     }
   }
+  return out;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::size_t padding = 0;
+  for (; padding < 2 && !text.empty() && text.back() == '='; ++padding) text.remove_suffix(1);
+  std::string out;
+  out.reserve(text.size() / 4 * 3 + 2);
+  std::uint32_t bits = 0;
+  std::size_t count = 0;  // of bits that are not out yet
+  for (const char c : text) {
+    const std::size_t digit = kBase64.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<char>(bits >> count & 0xff));
+  }
+  // Another encoder's bits behind the end would come back as something else.
+  if ((bits & ((1U << count) - 1)) != 0) return std::nullopt;
   return out;
 }
 

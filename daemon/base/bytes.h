@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -47,5 +48,7 @@ class ByteReader {
 [[nodiscard]] std::uint32_t crc32c(std::string_view data, std::uint32_t seed = 0);
 
 [[nodiscard]] std::string base64(std::string_view data);
+// With its padding and nothing else; nothing when it is not well-formed.
+[[nodiscard]] std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace tg

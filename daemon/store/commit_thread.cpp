@@ -48,14 +48,19 @@ std::unique_ptr<Group> CommitThread::take_back() {
 void CommitThread::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    const bool woken =
-        wake_.wait_for(lock, kIdleCheckpoint, [this] { return next_ != nullptr || closing_; });
+    const auto is_wanted = [this] {
+      return next_ != nullptr || closing_ || backup_order_ || is_backing_up_;
+    };
+    const bool woken = wake_.wait_for(lock, kIdleCheckpoint, is_wanted);
     if (next_ == nullptr && closing_) return;
     auto group = std::move(next_);
+    const auto order = std::exchange(backup_order_, std::nullopt);
     working_ = true;
     lock.unlock();
     busy_since_us_ = clock_.mono_us();
     if (group != nullptr) commit(std::move(group));
+    if (order) order_backup(*order);
+    if (is_backing_up_) step_backup();
     checkpoint(!woken);
     busy_since_us_ = 0;
     lock.lock();
@@ -79,6 +84,38 @@ void CommitThread::commit(std::unique_ptr<Group> group) {
   result->group = std::move(group);
   auto shared = std::make_shared<Committed>(std::move(*result));
   post_([this, shared] { events_.on_committed(std::move(*shared)); });
+}
+
+void CommitThread::set_backup(bool wanted) {
+  {
+    const std::lock_guard lock(mutex_);
+    backup_order_ = wanted;
+  }
+  wake_.notify_all();
+}
+
+void CommitThread::order_backup(bool wanted) {
+  is_backing_up_ = false;
+  if (!wanted) return writer_.remove_backup();
+  if (const auto begun = writer_.begin_backup(); !begun) {
+    return tell({BackupStatus::State::kFailed, 0, 0, begun.error().message});
+  }
+  is_backing_up_ = true;
+}
+
+void CommitThread::step_backup() {
+  if (!writer_.is_backing_up()) {
+    is_backing_up_ = false;
+    return tell({BackupStatus::State::kFailed, 0, 0, "the store was opened anew meanwhile"});
+  }
+  auto status = writer_.step_backup();
+  is_backing_up_ = status && status->state == BackupStatus::State::kCopying;
+  tell(status ? std::move(*status)
+              : BackupStatus{BackupStatus::State::kFailed, 0, 0, status.error().message});
+}
+
+void CommitThread::tell(BackupStatus status) {
+  post_([this, status = std::move(status)] { events_.on_backup(status); });
 }
 
 void CommitThread::checkpoint(bool idle) {

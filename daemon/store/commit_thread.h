@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -27,6 +28,8 @@ class CommitThread {
     std::function<void(Error)> on_failed;
     // A checkpoint; an empty text: it was done.
     std::function<void(std::string error)> on_checkpoint;
+    // How far a backup is; the last one is ready, or has failed.
+    std::function<void(BackupStatus)> on_backup;
   };
 
   CommitThread(Writer& writer, const Clock& clock, Post post, Events events);
@@ -37,6 +40,8 @@ class CommitThread {
   // Only when the one before has been committed or taken back.
   void submit(std::unique_ptr<Group> group);
   std::unique_ptr<Group> take_back();
+  // A backup begins, or ends and its file goes. Groups come first.
+  void set_backup(bool wanted);
   // Ends the thread: what was submitted is committed if that takes at most limit_ms. The group
   // comes back if it could not be committed and has not been taken back.
   std::unique_ptr<Group> close(std::int64_t limit_ms);
@@ -48,6 +53,9 @@ class CommitThread {
   void run();
   void commit(std::unique_ptr<Group> group);
   void checkpoint(bool idle);
+  void order_backup(bool wanted);
+  void step_backup();
+  void tell(BackupStatus status);
 
   Writer& writer_;
   const Clock& clock_;
@@ -60,10 +68,12 @@ class CommitThread {
   std::condition_variable idle_;
   std::unique_ptr<Group> next_;
   std::unique_ptr<Group> uncommitted_;
+  std::optional<bool> backup_order_;
   bool working_ = false;
   bool closing_ = false;
 
-  bool checkpoint_failing_ = false;  // the thread's own
+  bool checkpoint_failing_ = false;  // the thread's own, as the next
+  bool is_backing_up_ = false;
 
   std::thread thread_;
 };

@@ -204,4 +204,39 @@ Result<void> Database::checkpoint() {
 
 Error Database::error(std::string_view what) const { return make_error(database_.get(), what); }
 
+void DatabaseCopy::Finish::operator()(sqlite3_backup* backup) const {
+  sqlite3_backup_finish(backup);
+}
+
+Result<DatabaseCopy> DatabaseCopy::begin(Database& from, const std::filesystem::path& to) {
+  auto target = Database::open(to, Database::Mode::kSingleFile);
+  if (!target) return tl::unexpected(target.error());
+  // A copy that is cut short is thrown away: it needs no journal, and no sync before its end.
+  if (auto done = target->exec("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF"); !done) {
+    return tl::unexpected(done.error());
+  }
+  DatabaseCopy copy;
+  copy.to_ = std::move(*target);
+  copy.backup_.reset(
+      sqlite3_backup_init(copy.to_.database_.get(), "main", from.database_.get(), "main"));
+  if (copy.backup_ == nullptr) return tl::unexpected(copy.to_.error("copy"));
+  return copy;
+}
+
+Result<bool> DatabaseCopy::step(int pages) {
+  const int rc = sqlite3_backup_step(backup_.get(), pages);
+  pages_ = static_cast<std::uint64_t>(sqlite3_backup_pagecount(backup_.get()));
+  copied_ = pages_ - static_cast<std::uint64_t>(sqlite3_backup_remaining(backup_.get()));
+  if (rc == SQLITE_DONE) return true;
+  // Busy: somebody else holds the lock for a moment; the next step does it.
+  if (rc == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED) return false;
+  return tl::unexpected(
+      Error{code_of(rc), fmt::format("copy: {} (SQLite {})", sqlite3_errstr(rc), rc)});
+}
+
+Result<void> DatabaseCopy::finish() {
+  backup_.reset();
+  return to_.exec("PRAGMA journal_mode=DELETE");
+}
+
 }  // namespace tg::store

@@ -13,6 +13,7 @@
 #include "daemon/base/result.h"
 
 struct sqlite3;
+struct sqlite3_backup;
 struct sqlite3_stmt;
 
 namespace tg::store {
@@ -49,7 +50,8 @@ class Statement {
 
 class Database {
  public:
-  enum class Mode { kReadWrite, kReadOnly };
+  // kSingleFile: for a copy that is to be moved; no blocks ahead, no WAL that stays.
+  enum class Mode { kReadWrite, kReadOnly, kSingleFile };
 
   static Result<Database> open(const std::filesystem::path& file, Mode mode);
 
@@ -75,11 +77,37 @@ class Database {
   [[nodiscard]] Error error(std::string_view what) const;
 
  private:
+  friend class DatabaseCopy;
   struct Close {
     void operator()(sqlite3* database) const;
   };
   std::unique_ptr<int> wal_pages_ = std::make_unique<int>(0);  // written by SQLite's hook
   std::unique_ptr<sqlite3, Close> database_;
+};
+
+// A copy of a database in another file, that grows while the connection is used. What it commits
+// meanwhile comes into the copy too. Ends before the connection.
+class DatabaseCopy {
+ public:
+  // The file is empty.
+  static Result<DatabaseCopy> begin(Database& from, const std::filesystem::path& to);
+
+  // Some more pages, outside of a transaction. True when there is nothing left to be copied.
+  Result<bool> step(int pages);
+  // After that: makes it one file, without a WAL. Syncing is the caller's.
+  Result<void> finish();
+
+  [[nodiscard]] std::uint64_t copied_pages() const { return copied_; }
+  [[nodiscard]] std::uint64_t pages() const { return pages_; }  // known after the first step
+
+ private:
+  struct Finish {
+    void operator()(sqlite3_backup* backup) const;
+  };
+  Database to_;
+  std::unique_ptr<sqlite3_backup, Finish> backup_;
+  std::uint64_t copied_ = 0;
+  std::uint64_t pages_ = 0;
 };
 
 }  // namespace tg::store

@@ -37,6 +37,7 @@ constexpr std::int64_t kFirstRetryMs = 100;
 constexpr std::int64_t kLastRetryMs = 5000;
 constexpr std::int64_t kToleratedMs = 2000;     // of failing commits, before publishes are refused
 constexpr std::uint64_t kPageEnds = 128 << 10;  // what a group takes beside its bytes, at most
+constexpr std::int64_t kBackupKeptMs = 600'000;
 constexpr std::int64_t kNever = INT64_MAX;
 
 }  // namespace
@@ -56,10 +57,12 @@ class Store::State {
     *alive_ = false;
     timers_.cancel(due_timer_);
     timers_.cancel(maintenance_timer_);
+    timers_.cancel(backup_timer_);
     if (!thread_) return;
     if (!committing_ && !open_->is_empty()) hand_over();
     // What came while the last group was being committed, and that group if it failed.
     auto rest = thread_->close(kCloseMs);
+    if (backup_.state != BackupStatus::State::kNone) writer_->remove_backup();
     if (rest != nullptr) {
       rest->absorb(std::move(*open_));
     } else {
@@ -80,8 +83,8 @@ class Store::State {
   void adopt(const StoreOptions& options, const Opened& opened);
 
   Admission admit(std::span<const StreamId> streams, std::size_t record_bytes);
-  // A salvaged record comes from a boot that is not known any more; its age begins anew.
-  Seq append(StreamId stream, Record record, bool is_salvaged = false);
+  // A copy (salvaged, imported) comes from a boot that is not known; its age begins anew.
+  Seq append(StreamId stream, Record record, bool is_copy = false);
   void await(Token token);
   void touch(std::int64_t interval_ms);
   void arm();
@@ -95,6 +98,9 @@ class Store::State {
   [[nodiscard]] bool may_be_lost(std::span<const StreamId> streams) const;
   [[nodiscard]] bool is_full(StreamId stream, std::size_t record_bytes);
   void set_health(Health health, std::string_view reason);
+  Result<void> begin_backup();
+  void end_backup();
+  void told_of_backup(BackupStatus status);
   [[nodiscard]] std::unique_ptr<Group> new_group() const;
   [[nodiscard]] std::int64_t interval_of(std::int64_t configured_ms) const;
   void maintain();
@@ -139,6 +145,8 @@ class Store::State {
   TimerId due_timer_ = 0;
   Gather gather_;
   TimerId maintenance_timer_ = 0;
+  BackupStatus backup_;
+  TimerId backup_timer_ = 0;
   std::int64_t stretch_ = 1;
   bool room_wanted_ = false;
   Health health_ = Health::kOk;
@@ -169,6 +177,7 @@ Result<void> Store::State::open() {
     }
     keys_ = std::move(*parsed);
   }
+  std::filesystem::remove(backup_file(options_.directory), error);  // an earlier run's
   writer_ = std::make_unique<Writer>(file, options_, keys_, clock_);
   const auto opened = writer_->open();
   if (!opened) {
@@ -208,7 +217,8 @@ Result<void> Store::State::open() {
       *writer_, clock_, guarded_post(),
       CommitThread::Events{[this](Committed result) { committed(std::move(result)); },
                            [this](const Error& cause) { failed(cause); },
-                           [this](const std::string& cause) { report_.checkpointed(cause); }});
+                           [this](const std::string& cause) { report_.checkpointed(cause); },
+                           [this](BackupStatus status) { told_of_backup(std::move(status)); }});
   restore_ = std::make_unique<Restore>(restore_target(), timers_, metrics_);
   const auto set = unsalvaged_set(options_.directory);
   if (!writer_->take_quarantined().empty()) report_.quarantined();
@@ -391,8 +401,8 @@ bool Store::State::is_full(StreamId stream, std::size_t record_bytes) {
   return full;
 }
 
-Seq Store::State::append(StreamId stream, Record record, bool is_salvaged) {
-  record.boot = is_salvaged ? 0 : boot_;
+Seq Store::State::append(StreamId stream, Record record, bool is_copy) {
+  record.boot = is_copy ? 0 : boot_;
   auto& segments = open_->segments[stream];
   if (segments.empty() || segments.back().closed ||
       segments.back().records.size() >= kSegmentBytes) {
@@ -407,7 +417,7 @@ Seq Store::State::append(StreamId stream, Record record, bool is_salvaged) {
   open_->bytes += draft.records.size() - before;
   ++draft.count;
   draft.last_wall_ms = record.received.wall_ms;
-  draft.last_mono_ms = is_salvaged ? clock_.mono_ms() : record.received.mono_ms;
+  draft.last_mono_ms = is_copy ? clock_.mono_ms() : record.received.mono_ms;
   report_.appended(stream);
   touch(open_->size() >= kSegmentBytes ? 0
                                        : interval_of(options_.streams[stream].commit_interval_ms));
@@ -538,6 +548,39 @@ void Store::State::set_health(Health health, std::string_view reason) {
   if (events_.on_health) events_.on_health(health, reason);
 }
 
+Result<void> Store::State::begin_backup() {
+  if (backup_.state == BackupStatus::State::kCopying) {
+    return fail(ErrorCode::kBusy, "a backup is under way");
+  }
+  if (space_.used_bytes > space_.room_bytes) {
+    return fail(
+        ErrorCode::kFull,
+        fmt::format("there is no room for a copy of {} MiB in {}, only {} MiB",
+                    space_.used_bytes >> 20, options_.directory.string(), space_.room_bytes >> 20));
+  }
+  timers_.cancel(std::exchange(backup_timer_, 0));
+  backup_ = {};
+  backup_.state = BackupStatus::State::kCopying;
+  thread_->set_backup(true);
+  return {};
+}
+
+void Store::State::end_backup() {
+  timers_.cancel(std::exchange(backup_timer_, 0));
+  backup_ = {};
+  thread_->set_backup(false);
+}
+
+void Store::State::told_of_backup(BackupStatus status) {
+  if (backup_.state != BackupStatus::State::kCopying) return;  // ended meanwhile
+  backup_ = std::move(status);
+  if (backup_.state == BackupStatus::State::kFailed) {
+    log::error(kLog, "the backup failed: {}", backup_.error);
+  } else if (backup_.state == BackupStatus::State::kReady) {
+    backup_timer_ = timers_.after(kBackupKeptMs, [this] { end_backup(); });
+  }
+}
+
 // Retention by age works without new records too.
 void Store::State::maintain() {
   const bool aged = std::any_of(options_.streams.begin(), options_.streams.end(),
@@ -570,6 +613,10 @@ Admission Store::admit(std::span<const StreamId> streams, std::size_t record_byt
 }
 
 Seq Store::append(StreamId stream, Record record) { return state_->append(stream, record); }
+
+Seq Store::append_copy(StreamId stream, Record record) {
+  return state_->append(stream, record, true);
+}
 
 void Store::await(Token token) { state_->await(token); }
 
@@ -667,6 +714,14 @@ Seq Store::rewind(ReaderId reader, Seq to) {
   if (state_->events_.on_rewound) state_->events_.on_rewound(reader);
   return position;
 }
+
+std::filesystem::path backup_file(const std::filesystem::path& directory) {
+  return directory / "backup.db";
+}
+
+Result<void> Store::begin_backup() { return state_->begin_backup(); }
+void Store::end_backup() { state_->end_backup(); }
+const BackupStatus& Store::backup() const { return state_->backup_; }
 
 StreamId Store::find_stream(std::string_view name) const {
   const auto& streams = state_->options_.streams;

@@ -78,6 +78,17 @@ struct SpaceLimits {
   std::uint64_t min_free = 0;   // left to others
 };
 
+// A copy of the database that the operator has asked for.
+struct BackupStatus {
+  enum class State : std::uint8_t { kNone, kCopying, kReady, kFailed };
+  State state = State::kNone;
+  std::uint64_t copied_bytes = 0;
+  std::uint64_t bytes = 0;  // about, before it is ready
+  std::string error;
+};
+// Where it lies.
+[[nodiscard]] std::filesystem::path backup_file(const std::filesystem::path& directory);
+
 struct SpaceStatus {
   std::uint64_t used_bytes = 0;
   std::uint64_t limit_bytes = 0;  // 0 = no limit
@@ -174,6 +185,8 @@ class Store {
   [[nodiscard]] Admission admit(std::span<const StreamId> streams, std::size_t record_bytes);
   // After admit() said kYes in the same handler. received.boot is filled in here.
   Seq append(StreamId stream, Record record);
+  // The same for one that comes from elsewhere: it keeps the time it has, and its age begins now.
+  Seq append_copy(StreamId stream, Record record);
   void await(Token token);
   // Runs when all that was appended, advanced and put before is durable.
   void after_commit(Task task);
@@ -212,6 +225,14 @@ class Store {
   // Back to `to`, or to the oldest record that is stored; where it stands now. In a task of
   // after_commit() no commit is under way that could still delete what it goes back to.
   Seq rewind(ReaderId reader, Seq to);
+
+  // --- backup
+  // Begins to copy the database into backup_file() while commits go on (backup.h): what comes until
+  // the copy is ready is in it. kBusy while there is one, kFull when there is no room for it.
+  Result<void> begin_backup();
+  // Stops it; its file goes. It goes by itself ten minutes after it is ready, and with the store.
+  void end_backup();
+  [[nodiscard]] const BackupStatus& backup() const;
 
   // --- state
   [[nodiscard]] StreamId find_stream(std::string_view name) const;  // asserts that it exists

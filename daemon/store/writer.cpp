@@ -116,6 +116,7 @@ Result<Opened> Writer::replace(const Error& damage) {
 }
 
 void Writer::close() {
+  backup_.reset();
   update_reader_ = {};
   put_state_ = {};
   delete_state_ = {};
@@ -496,6 +497,35 @@ Result<void> Writer::checkpoint(bool idle) {
 
 // Where each table begins: without its first page nothing in the database can be found.
 void Writer::save_head() { has_head_ = database_->copy_head(file_.string() + "-head").has_value(); }
+
+Result<void> Writer::begin_backup() {
+  remove_backup();
+  if (!database_) return fail(ErrorCode::kBusy, "the database is being opened anew");
+  auto backup = Backup::begin(*database_, backup_file(file_.parent_path()));
+  if (!backup) return tl::unexpected(backup.error());
+  backup_ = std::move(*backup);
+  return {};
+}
+
+Result<BackupStatus> Writer::step_backup() {
+  const auto complete = backup_->step();
+  if (!complete) {
+    remove_backup();
+    return tl::unexpected(complete.error());
+  }
+  BackupStatus status;
+  status.state = *complete ? BackupStatus::State::kReady : BackupStatus::State::kCopying;
+  status.copied_bytes = backup_->copied_pages() * kPageBytes;
+  status.bytes = backup_->pages() * kPageBytes;
+  if (*complete) backup_.reset();
+  return status;
+}
+
+void Writer::remove_backup() {
+  backup_.reset();
+  std::error_code error;
+  std::filesystem::remove(backup_file(file_.parent_path()), error);
+}
 
 Committed Writer::summary() {
   Committed state = summary_of_streams();

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "daemon/base/result.h"
+#include "daemon/store/backup.h"
 #include "daemon/store/broker_tables.h"
 #include "daemon/store/group.h"
 #include "daemon/store/schema.h"
@@ -44,6 +45,15 @@ class Writer {
   Result<void> checkpoint(bool idle);
 
   [[nodiscard]] Committed summary();
+
+  // A backup beside the database, in place of an earlier one (backup.h). Opening the database anew,
+  // after a failure or for new options, ends it.
+  Result<void> begin_backup();
+  [[nodiscard]] bool is_backing_up() const { return backup_ != nullptr; }
+  // Only while there is one.
+  Result<BackupStatus> step_backup();
+  // Stops it; removes its file, complete or not.
+  void remove_backup();
 
  private:
   Result<Opened> try_open();
@@ -83,7 +93,8 @@ class Writer {
   std::filesystem::path quarantined_;
 
   std::optional<Database> database_;
-  Space space_;  // holds statements of database_
+  std::unique_ptr<Backup> backup_;  // of database_
+  Space space_;                     // holds statements of database_
   std::vector<Segments> segments_;
   std::vector<ReaderStatus> detached_;
   std::uint32_t boot_ = 0;

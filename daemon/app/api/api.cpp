@@ -37,9 +37,11 @@ void add_api(AdminRoutes& routes, const PartsNow& parts, const ReloadNow& reload
   add_health_api(routes, parts);
   add_status_api(routes, parts);
   add_config_api(routes, parts, reload);
+  add_backup_api(routes, parts);
   add_reset_api(routes, parts, reset);
   add_log_api(routes);
   add_streams_api(routes, parts);
+  add_readers_api(routes, parts);
   add_clients_api(routes, parts);
   add_dead_letters_api(routes, parts);
   add_plugins_api(routes, parts);

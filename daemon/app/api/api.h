@@ -18,6 +18,7 @@ void add_api(AdminRoutes& routes, const PartsNow& parts, const ReloadNow& reload
              const ResetNow& reset);
 
 void add_config_api(AdminRoutes& routes, const PartsNow& parts, const ReloadNow& reload);
+void add_backup_api(AdminRoutes& routes, const PartsNow& parts);
 void add_reset_api(AdminRoutes& routes, const PartsNow& parts, const ResetNow& reset);
 void add_health_api(AdminRoutes& routes, const PartsNow& parts);
 void add_status_api(AdminRoutes& routes, const PartsNow& parts);
@@ -25,6 +26,7 @@ void add_log_api(AdminRoutes& routes);
 void add_clients_api(AdminRoutes& routes, const PartsNow& parts);
 void add_trace_api(AdminRoutes& routes, const PartsNow& parts);
 void add_streams_api(AdminRoutes& routes, const PartsNow& parts);
+void add_readers_api(AdminRoutes& routes, const PartsNow& parts);
 void add_dead_letters_api(AdminRoutes& routes, const PartsNow& parts);
 void add_plugins_api(AdminRoutes& routes, const PartsNow& parts);
 

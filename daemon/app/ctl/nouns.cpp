@@ -14,6 +14,7 @@ void add_nouns(CLI::App& app, Context& context) {
   add_trace(app, context);
   add_diag(app, context);
   add_top(app, context);
+  add_backup(app, context);
   add_factory_reset(app, context);
 }
 

@@ -16,10 +16,13 @@ void add_status(CLI::App& app, Context& context);
 void add_clients(CLI::App& app, Context& context);
 void add_trace(CLI::App& app, Context& context);
 void add_diag(CLI::App& app, Context& context);
+void add_backup(CLI::App& app, Context& context);  // and restore
 void add_factory_reset(CLI::App& app, Context& context);
 void add_top(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_streams(CLI::App& app, Context& context);
+void add_stream_readers(CLI::App& noun, Context& context);  // commands of `streams`
+void add_stream_copy(CLI::App& noun, Context& context);     // the same
 void add_dlq(CLI::App& app, Context& context);
 void add_plugins(CLI::App& app, Context& context);
 void add_log(CLI::App& app, Context& context);

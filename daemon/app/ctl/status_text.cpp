@@ -20,6 +20,11 @@ std::string section(const Json& status, const char* key, const char* title, cons
   return fmt::format("\n{}\n{}", title, table(head, rows));
 }
 
+std::string export_state(const Json& item) {
+  if (item.value("paused", false)) return "paused";
+  return item.value("blocked", std::string()).empty() ? "-" : "blocked";
+}
+
 // Said only when there is something to say.
 std::string config_text(const Json& status) {
   const auto config = status.find("config");
@@ -83,10 +88,10 @@ std::string status_text(const Json& status) {
                               duration_text(number(u, "state_age_s")), text(u, "in_flight"),
                               text(u, "reason")};
                  });
-  out += section(status, "exports", "Exports", {"NAME", "STREAM", "BACKLOG", "SENT", "IN FLIGHT"},
-                 [](const Json& e) {
-                   return Row{text(e, "name"), text(e, "stream"), text(e, "backlog"),
-                              text(e, "records_sent"), text(e, "in_flight")};
+  out += section(status, "exports", "Exports",
+                 {"NAME", "STREAM", "BACKLOG", "SENT", "IN FLIGHT", "STATE"}, [](const Json& e) {
+                   return Row{text(e, "name"),         text(e, "stream"),    text(e, "backlog"),
+                              text(e, "records_sent"), text(e, "in_flight"), export_state(e)};
                  });
   out += section(status, "processors", "Processors",
                  {"NAME", "PLUGIN", "STATE", "BACKLOG", "IN", "OUT", "ERRORS"}, [](const Json& p) {

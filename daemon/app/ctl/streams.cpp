@@ -1,4 +1,5 @@
-// tidegatectl streams: list | show NAME | peek NAME.
+// tidegatectl streams: list | show NAME | peek NAME; the rest in stream_readers.cpp and
+// stream_copy.cpp.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +13,20 @@
 namespace tg::ctl {
 namespace {
 
+std::string state_of(const Json& reader) {
+  if (reader.value("detached", false)) return "detached";
+  return reader.value("paused", false) ? "paused" : "reads";
+}
+
+std::string readers_text(const Json& readers) {
+  std::vector<Row> rows;
+  for (const auto& reader : readers) {
+    rows.push_back({text(reader, "name"), text(reader, "kind"), text(reader, "stream"),
+                    text(reader, "position"), text(reader, "backlog"), state_of(reader)});
+  }
+  return table({"READER", "KIND", "STREAM", "POSITION", "BACKLOG", "STATE"}, rows);
+}
+
 std::string streams_text(const Json& document) {
   std::vector<Row> rows;
   for (const auto& stream : document["streams"]) {
@@ -19,7 +34,9 @@ std::string streams_text(const Json& document) {
                     size_text(number(stream, "bytes")),
                     duration_text(number(stream, "oldest_age_s")), text(stream, "evicted")});
   }
-  return table({"NAME", "PRIORITY", "RECORDS", "SIZE", "OLDEST", "EVICTED"}, rows);
+  std::string out = table({"NAME", "PRIORITY", "RECORDS", "SIZE", "OLDEST", "EVICTED"}, rows);
+  if (!document["readers"].empty()) out += "\n" + readers_text(document["readers"]);
+  return out;
 }
 
 std::string stream_text(const Json& stream) {
@@ -27,12 +44,7 @@ std::string stream_text(const Json& stream) {
   for (const auto& [key, value] : stream.items()) {
     if (key != "readers") out += fmt::format("{:<14} {}\n", key, text(stream, key.c_str()));
   }
-  std::vector<Row> rows;
-  for (const auto& reader : stream["readers"]) {
-    rows.push_back({text(reader, "name"), text(reader, "position"), text(reader, "detached")});
-  }
-  return rows.empty() ? out + "no readers\n"
-                      : out + table({"READER", "POSITION", "DETACHED"}, rows);
+  return out + (stream["readers"].empty() ? "no readers\n" : readers_text(stream["readers"]));
 }
 
 void show(Context& context, const std::string& name) {
@@ -83,7 +95,7 @@ void peek(Context& context, const PeekOptions& options) {
 void add_streams(CLI::App& app, Context& context) {
   auto* noun = app.add_subcommand("streams", "the durable streams")->alias("stream");
   noun->require_subcommand(1);
-  noun->add_subcommand("list", "all streams")->callback([&context] {
+  noun->add_subcommand("list", "all streams and their readers")->callback([&context] {
     if (const auto all = context.get("/api/v1/streams")) context.print(*all, streams_text);
   });
   auto* show_command = noun->add_subcommand("show", "one stream and its readers");
@@ -97,6 +109,8 @@ void add_streams(CLI::App& app, Context& context) {
   peek_command->add_option("--from", options->from, "first sequence number [the newest records]");
   peek_command->add_option("--limit", options->limit, "records at most")->capture_default_str();
   peek_command->callback([&context, options] { peek(context, *options); });
+  add_stream_readers(*noun, context);
+  add_stream_copy(*noun, context);
 }
 
 }  // namespace tg::ctl

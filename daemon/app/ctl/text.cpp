@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <ctime>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -64,6 +63,22 @@ std::string size_text(double bytes) {
 
 std::string rate_text(double per_second) {
   return per_second < 0 ? "-" : fmt::format("{:.1f}/s", per_second);
+}
+
+std::optional<std::int64_t> parse_time(const std::string& text) {
+  for (const char* format :
+       {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"}) {
+    std::tm parts{};
+    parts.tm_isdst = -1;
+    const char* const rest = ::strptime(text.c_str(), format, &parts);
+    if (rest == nullptr) continue;
+    const bool is_utc = *rest == 'Z' && rest[1] == 0;
+    if (*rest != 0 && !is_utc) continue;
+    const std::time_t seconds = is_utc ? ::timegm(&parts) : ::mktime(&parts);
+    if (seconds < 0) return std::nullopt;
+    return std::int64_t{seconds} * 1000;
+  }
+  return std::nullopt;
 }
 
 std::string time_text(double wall_ms) {

@@ -2,7 +2,9 @@
 // "-", so that an older daemon can be asked too.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,8 @@ using Row = std::vector<std::string>;
 [[nodiscard]] std::string size_text(double bytes);
 // 12.34 -> "12.3/s"; negative -> "-".
 [[nodiscard]] std::string rate_text(double per_second);
+// "2026-01-31 12:00[:00]" or with a T, in local time, with a Z in UTC -> milliseconds since 1970.
+[[nodiscard]] std::optional<std::int64_t> parse_time(const std::string& text);
 // Milliseconds since 1970 -> "2026-01-31 12:00:00" in local time; 0 -> "-".
 [[nodiscard]] std::string time_text(double wall_ms);
 

@@ -89,3 +89,13 @@ TEST_CASE("base64 pads as RFC 4648 says") {
   CHECK(tg::base64("foobar") == "Zm9vYmFy");
   CHECK(tg::base64(std::string_view("\xff\x00\xfe", 3)) == "/wD+");
 }
+
+TEST_CASE("base64 that is not well-formed is nothing") {
+  for (const std::string text : {"", "f", "fo", "foo", "foob"}) {
+    CHECK(tg::from_base64(tg::base64(text)) == text);
+  }
+  for (const char* text :
+       {"Zg=", "Zg", "Z===", "Zh==", "Zm9", "Zm9v\n", "Zm 9", "=Zg=", "Zg==Zg=="}) {
+    CHECK_FALSE(tg::from_base64(text));
+  }
+}
