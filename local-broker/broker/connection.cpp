@@ -27,7 +27,9 @@ void forget(std::vector<Connection*>& list, const Connection& connection) {
 
 void flush_early(Core& core, Connection& connection) {
   if (!connection.blocked) flush(core, connection);
-  if (connection.closing || !connection.blocked || connection.out.size() < kFlushEarly) return;
+  if (connection.closing || !connection.blocked) return;
+  connection.out.shrink(core.pool);
+  if (connection.out.size() < kFlushEarly) return;
   // What it has of a packet cannot be taken back: when memory is full, the slow one goes.
   if (has_room(core)) return;
   ++core.counts.dropped;

@@ -68,6 +68,17 @@ void OutputBuffer::make_room(std::size_t count, BufferPool& pool) {
   capacity_ = block.capacity;
 }
 
+void OutputBuffer::shrink(BufferPool& pool) {
+  const std::size_t needed = std::bit_ceil(kFrontRoom + size());
+  if (capacity_ <= kLargestPooled || needed > capacity_ / 2) return;
+  std::memmove(data_ + kFrontRoom, data_ + begin_, size());
+  end_ -= begin_ - kFrontRoom;
+  begin_ = kFrontRoom;
+  const auto block = pool.grow({data_, capacity_}, needed);
+  data_ = block.data;
+  capacity_ = block.capacity;
+}
+
 void OutputBuffer::consume(std::size_t count, BufferPool& pool) {
   begin_ += static_cast<std::uint32_t>(count);
   if (begin_ == end_) clear(pool);

@@ -51,6 +51,8 @@ class OutputBuffer {
     return room;
   }
   void consume(std::size_t count, BufferPool& pool);
+  // Gives up memory that what is left after a large packet does not need.
+  void shrink(BufferPool& pool);
   // Must be called before the end of its life.
   void clear(BufferPool& pool);
   // The kFrontRoom bytes before it are there, and hold nothing that is needed.
