@@ -359,7 +359,7 @@ def run_catch(path):
     failures = {name: [] for name in map(str.strip, listed.splitlines()) if name}
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / 'report.xml'
-        code, output, seconds = run([str(path), '--reporter', 'junit', '--out', str(report)], 600,
+        code, output, seconds = run([str(path), '--reporter', 'junit', '--out', str(report)], 1200,
                                     SANITIZER_ENV)
         try:
             for entry in ElementTree.parse(report).iter('testcase'):
