@@ -78,7 +78,9 @@ TEST_CASE("what fits is never larger than the limit, whatever the bytes are") {
   const bool noise = GENERATE(false, true);
   const std::size_t limit = GENERATE(1000, 5120, 61'440);
   const std::size_t step = GENERATE(10, 333, 5000);
-  const std::string text = bytes_of(3 << 20, noise);
+  static const std::string kQuiet = bytes_of(3 << 20, false);
+  static const std::string kNoise = bytes_of(3 << 20, true);
+  const std::string& text = noise ? kNoise : kQuiet;
   Packer packer(compression);
   std::size_t at = 0;
   while (at + step < text.size() && packer.fits(step, limit)) {
