@@ -10,19 +10,15 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <sstream>
 #include <utility>
 
 #include "daemon/app/system.h"
-#include "daemon/base/log.h"
 
 namespace tg::app {
 namespace {
 
 using nlohmann::ordered_json;
-
-const log::Component kLog{"defender"};
 
 constexpr std::size_t kMaxEntries = 50;
 constexpr unsigned kEstablished = 1;
@@ -138,11 +134,6 @@ ordered_json custom_json(const Parts& parts) {
           {"disk_free_bytes", number(read_system(parts.config->data_dir).disk_free_bytes)}};
 }
 
-std::int64_t random_part_of(std::int64_t interval_ms) {
-  std::random_device source;
-  return std::uniform_int_distribution<std::int64_t>(1, interval_ms)(source);
-}
-
 }  // namespace
 
 std::vector<Socket> parse_sockets(std::string_view file) {
@@ -204,49 +195,25 @@ ordered_json defender_report(std::int64_t report_id, const NetworkFigures& figur
 }
 
 DefenderReporter::DefenderReporter(PartsNow parts, Timers& timers, Metrics& metrics)
-    : parts_(std::move(parts)),
-      timers_(timers),
-      sent_(metrics.counter("tidegate_defender_reports_total", "Device Defender reports stored")),
-      skipped_(metrics.counter("tidegate_defender_skipped_total",
-                               "Device Defender reports that found no room in their stream")) {}
-
-DefenderReporter::~DefenderReporter() { timers_.cancel(timer_); }
+    : report_("Device Defender report", std::move(parts), timers,
+              metrics.counter("tidegate_defender_reports_total", "Device Defender reports stored"),
+              metrics.counter("tidegate_defender_skipped_total",
+                              "Device Defender reports that found no room in their stream"),
+              [this](const Parts& now) { return make(now); }) {}
 
 void DefenderReporter::configure(const config::Defender& settings) {
-  if (settings == settings_) return;
-  settings_ = settings;
-  before_.reset();
-  timers_.cancel(std::exchange(timer_, 0));
-  if (settings_.stream.empty()) return;
-  timer_ = timers_.after(random_part_of(settings_.interval_ms), [this] { report(); });
+  with_custom_metrics_ = settings.custom_metrics;
+  report_.configure({settings.stream, settings.topic, settings.interval_ms});
 }
 
-void DefenderReporter::report() {
-  timer_ = timers_.after(settings_.interval_ms, [this] { report(); });
-  const Parts parts = parts_();
-  if (parts.phase != Phase::kRunning) return;
-  const auto now = parts.clock->now();
-  last_id_ =
-      std::max(last_id_ + 1, now.wall_ms / 1000);  // it must rise, also when a clock does not
+std::string DefenderReporter::make(const Parts& parts) {
+  // It must rise, also when a clock does not.
+  last_id_ = std::max(last_id_ + 1, parts.clock->now().wall_ms / 1000);
   const NetworkFigures figures = read_network();
   auto document = defender_report(last_id_, figures, before_);
   before_ = figures.traffic;
-  if (settings_.custom_metrics) document["custom_metrics"] = custom_json(parts);
-  const std::string payload = document.dump();
-  store::Record record;
-  record.publisher = parts.config->gateway_id;
-  record.topic = settings_.topic;
-  record.payload = payload;
-  record.qos = 1;
-  const std::array stream{parts.store->find_stream(settings_.stream)};
-  if (parts.store->admit(stream, store::record_size_bound(record)) != store::Admission::kYes) {
-    skipped_.add();
-    log::debug(kLog, "no room in stream {} for a Device Defender report", settings_.stream);
-    return;
-  }
-  record.received = now;
-  parts.store->append(stream[0], record);
-  sent_.add();
+  if (with_custom_metrics_) document["custom_metrics"] = custom_json(parts);
+  return document.dump();
 }
 
 }  // namespace tg::app

@@ -6,8 +6,7 @@
 // most, the totals count all. Custom metrics are sent only where the operator has made them in the
 // cloud, which refuses others.
 //
-// Thread: the loop's. Reads a few files of /proc/self/net, which costs about 1 ms per thousand
-// connections. A report that finds no room is skipped and counted; the next one comes.
+// Thread: the loop's. Reads a few files of /proc/self/net, whose cost grows with the connections.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/app/parts.h"
-#include "daemon/base/metrics.h"
-#include "daemon/base/timers.h"
+#include "daemon/app/periodic_report.h"
 #include "daemon/config/config.h"
 
 namespace tg::app {
@@ -58,24 +55,16 @@ struct NetworkFigures {
 class DefenderReporter {
  public:
   DefenderReporter(PartsNow parts, Timers& timers, Metrics& metrics);
-  ~DefenderReporter();
-  DefenderReporter(const DefenderReporter&) = delete;
-  DefenderReporter& operator=(const DefenderReporter&) = delete;
 
-  // From now on by these settings; the first report comes at a random point of one interval.
   void configure(const config::Defender& settings);
 
  private:
-  void report();
+  [[nodiscard]] std::string make(const Parts& parts);
 
-  const PartsNow parts_;
-  Timers& timers_;
-  Counter sent_;
-  Counter skipped_;
-  config::Defender settings_;
+  PeriodicReport report_;
+  bool with_custom_metrics_ = false;
   std::optional<Traffic> before_;
   std::int64_t last_id_ = 0;
-  TimerId timer_ = 0;
 };
 
 }  // namespace tg::app

@@ -1,19 +1,14 @@
 #include "daemon/app/health.h"
 
-#include <array>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <utility>
 
 #include "daemon/app/status.h"
-#include "daemon/base/log.h"
 
 namespace tg::app {
 namespace {
 
 using nlohmann::ordered_json;
-
-const log::Component kLog{"health"};
 
 // The fields of each entry that tell its health; the whole status is larger than it needs to be.
 ordered_json picked(const ordered_json& all, std::initializer_list<const char*> keys) {
@@ -24,11 +19,6 @@ ordered_json picked(const ordered_json& all, std::initializer_list<const char*> 
     out.push_back(std::move(one));
   }
   return out;
-}
-
-std::int64_t random_part_of(std::int64_t interval_ms) {
-  std::random_device source;
-  return std::uniform_int_distribution<std::int64_t>(1, interval_ms)(source);
 }
 
 }  // namespace
@@ -56,42 +46,18 @@ std::string health_message(const Parts& parts) {
 }
 
 HealthReporter::HealthReporter(PartsNow parts, Timers& timers, Metrics& metrics)
-    : parts_(std::move(parts)),
-      timers_(timers),
-      sent_(metrics.counter("tidegate_health_messages_total", "Health messages stored")),
-      skipped_(metrics.counter("tidegate_health_skipped_total",
-                               "Health messages that found no room in their stream")) {}
-
-HealthReporter::~HealthReporter() { timers_.cancel(timer_); }
+    : report_("health message", std::move(parts), timers,
+              metrics.counter("tidegate_health_messages_total", "Health messages stored"),
+              metrics.counter("tidegate_health_skipped_total",
+                              "Health messages that found no room in their stream"),
+              [this](const Parts& now) {
+                std::string message = health_message(now);
+                now.broker->publish(report_.settings().topic, message, 0, false);
+                return message;
+              }) {}
 
 void HealthReporter::configure(const config::Health& settings) {
-  if (settings == settings_) return;
-  settings_ = settings;
-  timers_.cancel(std::exchange(timer_, 0));
-  if (settings_.stream.empty()) return;
-  timer_ = timers_.after(random_part_of(settings_.interval_ms), [this] { report(); });
-}
-
-void HealthReporter::report() {
-  timer_ = timers_.after(settings_.interval_ms, [this] { report(); });
-  const Parts parts = parts_();
-  if (parts.phase != Phase::kRunning) return;
-  const std::string message = health_message(parts);
-  parts.broker->publish(settings_.topic, message, 0, false);
-  store::Record record;
-  record.publisher = parts.config->gateway_id;
-  record.topic = settings_.topic;
-  record.payload = message;
-  record.qos = 1;
-  const std::array stream{parts.store->find_stream(settings_.stream)};
-  if (parts.store->admit(stream, store::record_size_bound(record)) != store::Admission::kYes) {
-    skipped_.add();
-    log::debug(kLog, "no room in stream {} for a health message", settings_.stream);
-    return;
-  }
-  record.received = parts.clock->now();
-  parts.store->append(stream[0], record);
-  sent_.add();
+  report_.configure({settings.stream, settings.topic, settings.interval_ms});
 }
 
 }  // namespace tg::app

@@ -16,12 +16,10 @@ using nlohmann::ordered_json;
 constexpr std::uint64_t kLatestMs = 253'402'300'799'999;  // the year 9999
 
 bool is_tail(std::string_view bytes) {
-  ByteReader reader(bytes);
-  while (reader.remaining() > 0 && !reader.failed()) {
-    static_cast<void>(reader.varint());
-    static_cast<void>(reader.str());
-  }
-  return !reader.failed();
+  store::TagCursor cursor(bytes);
+  store::Tag tag{};
+  for (std::string_view value; cursor.next(tag, value);) continue;
+  return !cursor.failed();
 }
 
 std::optional<std::string> payload_of(const ordered_json& value) {
@@ -46,7 +44,7 @@ const char* read_members(const ordered_json& document, ParsedRecord& record) {
       record.received.quality =
           value == "synced" ? ClockQuality::kSynchronised : ClockQuality::kUnsynchronised;
     } else if (name == "qos") {
-      if (!value.is_number_unsigned() || value.get<unsigned>() > 2) {
+      if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 2) {
         return "\"qos\" must be 0, 1 or 2";
       }
       record.qos = value.get<std::uint8_t>();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "daemon/app/record_tail.h"
@@ -45,7 +46,8 @@ std::shared_ptr<Tracer::Trace> Wiring::trace_of(const broker::Publication& publi
 Intake Wiring::on_publish(const broker::Publication& publication, broker::AckToken token) {
   const Intake intake = take_in(publication, token);
   if (intake == Intake::kDone || intake == Intake::kPending) {
-    const std::int64_t expires_in_ms = std::int64_t{publication.expiry_s.value_or(0)} * 1000;
+    std::optional<std::int64_t> expires_in_ms;
+    if (publication.expiry_s) expires_in_ms = std::int64_t{*publication.expiry_s} * 1000;
     for (auto* bridge : bridges_) {
       bridge->offer({publication.topic, publication.payload, publication.properties,
                      publication.qos, expires_in_ms});

@@ -2,18 +2,15 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <variant>
 
 #include "daemon/base/assert.h"
-#include "daemon/base/bounded_queue.h"
 #include "daemon/base/log.h"
 #include "daemon/cloud/diagnose.h"
 #include "daemon/cloud/https_publish.h"
+#include "daemon/cloud/link_thread.h"
 #include "daemon/cloud/resolve.h"
 
 namespace tg::cloud {
@@ -22,7 +19,6 @@ namespace {
 
 const log::Component kLog{"cloud"};
 
-constexpr auto kExitWait = std::chrono::seconds(5);
 constexpr auto kIdleWait = std::chrono::hours(1);
 constexpr std::size_t kQueueCapacity =
     16;  // one generation's open, publish and close, and the next
@@ -49,83 +45,42 @@ struct HttpsLink::Inbox {
   bool is_busy = false;  // a publish is under way
 };
 
-class HttpsLink::Worker {
+class HttpsLink::Worker : public LinkThread<Command, HttpsLink::Inbox> {
  public:
   Worker(Post post, std::weak_ptr<Inbox> inbox)
-      : post_(std::move(post)), inbox_(std::move(inbox)) {}
+      : LinkThread(kQueueCapacity, std::move(post), std::move(inbox)) {}
 
   static void start(const std::shared_ptr<Worker>& self) {
-    self->thread_ = std::thread([self] { self->run(); });
-  }
-  void push(Command command) {
-    const bool pushed = queue_.push(std::move(command));
-    TG_ASSERT(pushed || queue_.is_closed());
+    self->LinkThread::start([self] { self->run(); });
   }
   // Ends a request that is under way; T0.
   void abort() { abort_ = true; }
-  void stop();
 
  private:
-  using Event = std::function<void(Inbox&)>;
-
   void run();
   void handle(Open open);
-  void handle(Publish command);
+  void handle(const Publish& command);
   void handle(Close close);
   void end(Down down);
   void destroy();
-  void emit(Event event);
 
-  BoundedQueue<Command> queue_{kQueueCapacity};
-  std::thread thread_;  // T0 only
   std::atomic<bool> abort_ = false;
-
-  std::mutex mutex_;  // guards post_ and finished_
-  std::condition_variable finished_changed_;
-  bool finished_ = false;
-  Post post_;
-  const std::weak_ptr<Inbox> inbox_;
 
   // the thread's only
   std::optional<Generation> current_;
   std::unique_ptr<HttpsPublish> publisher_;
 };
 
-void HttpsLink::Worker::stop() {
-  abort_ = true;
-  queue_.close();
-  std::unique_lock lock(mutex_);
-  post_ = nullptr;
-  if (finished_changed_.wait_for(lock, kExitWait, [this] { return finished_; })) {
-    lock.unlock();
-    thread_.join();
-    return;
-  }
-  log::warning(kLog, "the HTTPS thread hangs in a call and is left behind");
-  thread_.detach();
-}
-
-void HttpsLink::Worker::emit(Event event) {
-  const std::lock_guard lock(mutex_);
-  if (!post_) return;
-  post_([inbox = inbox_, event = std::move(event)] {
-    if (const auto open = inbox.lock()) event(*open);
-  });
-}
-
 void HttpsLink::Worker::run() {
   while (true) {
-    std::optional<Command> command = queue_.pop_for(kIdleWait);
+    std::optional<Command> command = next(kIdleWait);
     if (command) {
       std::visit([this](auto& known) { handle(std::move(known)); }, *command);
-    } else if (queue_.is_closed()) {
+    } else if (is_over()) {
       break;
     }
   }
   publisher_.reset();
-  const std::lock_guard lock(mutex_);
-  finished_ = true;
-  finished_changed_.notify_all();
 }
 
 void HttpsLink::Worker::handle(Open open) {
@@ -144,7 +99,7 @@ void HttpsLink::Worker::handle(Open open) {
   });
 }
 
-void HttpsLink::Worker::handle(Publish command) {
+void HttpsLink::Worker::handle(const Publish& command) {
   if (current_ != command.generation || !publisher_) return;
   HttpsPublish::Answer answer = publisher_->publish(command.publish);
   if (answer.down) return end(std::move(*answer.down));
@@ -187,7 +142,8 @@ HttpsLink::HttpsLink(Post post) : inbox_(std::make_shared<Inbox>()) {
 
 HttpsLink::~HttpsLink() {
   inbox_.reset();
-  worker_->stop();
+  worker_->abort();
+  worker_->stop(kLog, "HTTPS");
 }
 
 void HttpsLink::set_events(LinkEvents events) { inbox_->events = std::move(events); }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/base/bytes.h"
+#include "daemon/base/text.h"
 #include "daemon/cloud/curl.h"
 
 namespace tg::cloud {
@@ -19,33 +20,6 @@ constexpr std::size_t kLongestAnswer = 4096;
 constexpr std::uint16_t kAlpnPort = 443;
 // At AWS a client certificate on port 443 needs this protocol name.
 constexpr std::string_view kAlpn = "\x0ex-amzn-http-ca";
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
 
 std::string user_properties_json(const OutgoingPublish& publish) {
   std::string out = "[";

@@ -3,22 +3,20 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "daemon/base/assert.h"
-#include "daemon/base/bounded_queue.h"
 #include "daemon/base/log.h"
 #include "daemon/cloud/connection.h"
 #include "daemon/cloud/diagnose.h"
+#include "daemon/cloud/link_thread.h"
 #include "daemon/cloud/resolve.h"
 
 namespace tg::cloud {
@@ -29,7 +27,6 @@ const log::Component kLog{"cloud"};
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr auto kExitWait = std::chrono::seconds(5);
 constexpr auto kIdleWait = std::chrono::hours(1);
 
 struct Open {
@@ -73,28 +70,20 @@ struct PahoLink::Inbox {
   std::size_t limit = kMaxUnacknowledged;
 };
 
-class PahoLink::CloudThread {
+class PahoLink::CloudThread : public LinkThread<Command, PahoLink::Inbox> {
  public:
   CloudThread(Post post, std::weak_ptr<Inbox> inbox)
-      : post_(std::move(post)), inbox_(std::move(inbox)) {}
+      : LinkThread(kQueueCapacity, std::move(post), std::move(inbox)) {}
 
   static void start(const std::shared_ptr<CloudThread>& self) {
-    self->thread_ = std::thread([self] { self->run(); });
+    self->LinkThread::start([self] { self->run(); });
   }
-  void push(Command command) {
-    const bool pushed = queue_.push(std::move(command));
-    TG_ASSERT(pushed || queue_.is_closed());
-  }
-  // T0: no event after this.
-  void stop();
 
  private:
-  using Event = std::function<void(Inbox&)>;
-
   void run();
   void handle(Open open);
   void handle(Publish command);
-  void handle(Subscribe command);
+  void handle(const Subscribe& command);
   void handle(Close close);
   void handle(Up up);
   void handle(Ended ended);
@@ -102,21 +91,12 @@ class PahoLink::CloudThread {
   // on_down with the reason, then the end of the client, then on_closed.
   void end(Down down);
   void destroy();
-  void emit(Event event);
   void take_in(Generation generation, IncomingMessage message);
   [[nodiscard]] bool is_current(Generation generation) const {
     return current_ && *current_ == generation;
   }
   [[nodiscard]] Connection::Events connection_events(Generation generation);
 
-  BoundedQueue<Command> queue_{kQueueCapacity};
-  std::thread thread_;  // T0 only
-
-  std::mutex mutex_;  // guards post_ and finished_
-  std::condition_variable finished_changed_;
-  bool finished_ = false;
-  Post post_;
-  const std::weak_ptr<Inbox> inbox_;
   // Messages under way to the loop.
   const std::shared_ptr<std::atomic<std::size_t>> incoming_ =
       std::make_shared<std::atomic<std::size_t>>(0);
@@ -133,27 +113,6 @@ class PahoLink::CloudThread {
   SteadyClock::time_point connect_deadline_;
 };
 
-void PahoLink::CloudThread::stop() {
-  queue_.close();
-  std::unique_lock lock(mutex_);
-  post_ = nullptr;
-  if (finished_changed_.wait_for(lock, kExitWait, [this] { return finished_; })) {
-    lock.unlock();
-    thread_.join();
-    return;
-  }
-  log::warning(kLog, "the cloud thread hangs in a call and is left behind");
-  thread_.detach();
-}
-
-void PahoLink::CloudThread::emit(Event event) {
-  const std::lock_guard lock(mutex_);
-  if (!post_) return;
-  post_([inbox = inbox_, event = std::move(event)] {
-    if (const auto open = inbox.lock()) event(*open);
-  });
-}
-
 void PahoLink::CloudThread::run() {
   while (true) {
     std::chrono::milliseconds wait = kIdleWait;
@@ -161,10 +120,10 @@ void PahoLink::CloudThread::run() {
       wait = std::chrono::duration_cast<std::chrono::milliseconds>(connect_deadline_ -
                                                                    SteadyClock::now());
     }
-    std::optional<Command> command = queue_.pop_for(std::max(wait, std::chrono::milliseconds(1)));
+    std::optional<Command> command = next(std::max(wait, std::chrono::milliseconds(1)));
     if (command) {
       std::visit([this](auto& known) { handle(std::move(known)); }, *command);
-    } else if (queue_.is_closed()) {
+    } else if (is_over()) {
       break;
     } else if (connecting_ && SteadyClock::now() >= connect_deadline_) {
       end({DownCause::kUnreachable,
@@ -173,9 +132,6 @@ void PahoLink::CloudThread::run() {
   }
   if (connection_ && !connecting_) connection_->disconnect();
   connection_.reset();
-  const std::lock_guard lock(mutex_);
-  finished_ = true;
-  finished_changed_.notify_all();
 }
 
 void PahoLink::CloudThread::handle(Open open) {
@@ -267,7 +223,7 @@ void PahoLink::CloudThread::take_in(Generation generation, IncomingMessage messa
   });
 }
 
-void PahoLink::CloudThread::handle(Subscribe command) {
+void PahoLink::CloudThread::handle(const Subscribe& command) {
   if (!is_current(command.generation) || !connection_) return;
   for (const auto& filter : command.filters) {
     const std::string problem = connection_->subscribe(filter);
@@ -345,7 +301,7 @@ PahoLink::PahoLink(Post post) : inbox_(std::make_shared<Inbox>()) {
 
 PahoLink::~PahoLink() {
   inbox_.reset();
-  thread_->stop();
+  thread_->stop(kLog, "cloud");
 }
 
 void PahoLink::set_events(LinkEvents events) { inbox_->events = std::move(events); }

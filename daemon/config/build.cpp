@@ -20,11 +20,19 @@ const Value kNothing;
 // One section of the tree, with the table's defaults behind it.
 class Section {
  public:
-  Section(const Value* value, std::string pattern)
-      : value_(value != nullptr ? value : &kNothing), pattern_(std::move(pattern)) {}
+  // pattern: as the table writes its place, "exports[]"; path: as an error does, "exports[2]".
+  Section(const Value* value, std::string pattern, std::string path)
+      : value_(value != nullptr ? value : &kNothing),
+        pattern_(std::move(pattern)),
+        path_(std::move(path)) {}
 
   [[nodiscard]] Section below(std::string_view key) const {
-    return {value_->find(key), path_of(key)};
+    return {value_->find(key), join(pattern_, key), path_of(key)};
+  }
+  [[nodiscard]] std::string path_of(std::string_view key) const { return join(path_, key); }
+  // A section that is no map has an error of its own: what it lacks is not worth another.
+  [[nodiscard]] bool lacks(std::string_view key) const {
+    return !has(key) && (value_->is_map() || value_ == &kNothing);
   }
   [[nodiscard]] const Value* find(std::string_view key) const { return value_->find(key); }
   [[nodiscard]] bool has(std::string_view key) const { return value_->find(key) != nullptr; }
@@ -33,7 +41,7 @@ class Section {
   [[nodiscard]] std::string text(std::string_view key) const {
     const Value* value = value_->find(key);
     if (value != nullptr && value->is_scalar()) return value->scalar;
-    const Key* known = find_key(path_of(key));
+    const Key* known = find_key(join(pattern_, key));
     return known != nullptr ? std::string(known->standard) : std::string();
   }
   [[nodiscard]] std::uint64_t integer(std::string_view key) const {
@@ -58,24 +66,28 @@ class Section {
     std::vector<Section> all;
     const Value* value = value_->find(key);
     if (value == nullptr) return all;
-    for (const auto& item : value->list) all.emplace_back(&item, path_of(key) + "[]");
+    for (const auto& item : value->list) {
+      all.emplace_back(&item, join(pattern_, key) + "[]",
+                       fmt::format("{}[{}]", path_of(key), all.size()));
+    }
     return all;
   }
 
  private:
-  [[nodiscard]] std::string path_of(std::string_view key) const {
-    return pattern_.empty() ? std::string(key) : pattern_ + "." + std::string(key);
+  static std::string join(const std::string& section, std::string_view key) {
+    return section.empty() ? std::string(key) : section + "." + std::string(key);
   }
 
   const Value* value_;
   std::string pattern_;
+  std::string path_;
 };
 
 class Builder {
  public:
   Builder(const Value& tree, std::filesystem::path folder, std::vector<Problem>& errors,
           std::vector<Problem>& warnings)
-      : root_(&tree, ""), folder_(std::move(folder)), errors_(errors), warnings_(warnings) {}
+      : root_(&tree, "", ""), folder_(std::move(folder)), errors_(errors), warnings_(warnings) {}
 
   Config build() {
     Config config;
@@ -160,8 +172,8 @@ class Builder {
   // In the file's order, right or wrong: check_listeners() finds their places by it.
   void read_listener(const Section& item, Config& config) {
     Listener listener;
-    listener.name = required(item, "name", "broker.listeners");
-    listener.address = required(item, "address", "broker.listeners");
+    listener.name = required(item, "name");
+    listener.address = required(item, "address");
     listener.anonymous = item.flag("anonymous");
     listener.trusted = item.flag("trusted");
     listener.web_socket = item.text("protocol") == "websocket";
@@ -185,7 +197,7 @@ class Builder {
     const Value* streams = root_.find("streams");
     if (streams == nullptr) return;
     for (const auto& [name, value] : streams->map) {
-      const Section stream(&value, "streams.*");
+      const Section stream(&value, "streams.*", "streams." + name);
       config.streams.push_back(
           {name, static_cast<int>(stream.integer("priority")), stream.size("max_size"),
            stream.duration("max_age"), stream.text("when_full"), stream.duration("commit_interval"),
@@ -195,14 +207,12 @@ class Builder {
 
   void read_routes(Config& config) {
     for (const auto& item : root_.items("routes")) {
-      Route route{required(item, "name", "routes"),
-                  item.strings("from"),
-                  required(item, "to", "routes"),
-                  {}};
+      Route route{required(item, "name"), item.strings("from"), required(item, "to"), {}};
       if (item.has("on_error")) {
-        route.on_error = required(item.below("on_error"), "to", "routes.on_error");
+        route.on_error = required(item.below("on_error"), "to");
       }
-      if (route.from.empty()) add(item.place(), "routes.from", "is missing");
+      if (item.lacks("from") || (item.has("from") && route.from.empty()))
+        add(item.place(), item.path_of("from"), "is missing");
       config.routes.push_back(std::move(route));
     }
   }
@@ -210,9 +220,9 @@ class Builder {
   void read_processors(Config& config) {
     for (const auto& item : root_.items("processors")) {
       Processor processor;
-      processor.name = required(item, "name", "processors");
-      processor.plugin = required(item, "plugin", "processors");
-      processor.input = required(item, "input", "processors");
+      processor.name = required(item, "name");
+      processor.plugin = required(item, "plugin");
+      processor.input = required(item, "input");
       processor.start = item.text("start");
       if (item.text("isolation") != "thread") {
         add(item.has("isolation") ? item.find("isolation")->place : item.place(),
@@ -237,23 +247,23 @@ class Builder {
   void read_exports(Config& config) {
     for (const auto& item : root_.items("exports")) {
       const Section batch = item.below("batch");
-      config.exports.push_back(
-          {required(item, "name", "exports"), required(item, "stream", "exports"),
-           required(item, "to", "exports"), required(item, "topic", "exports"), item.text("format"),
-           item.text("start"), batch.integer("max_records"), batch.size("max_bytes"),
-           batch.duration("max_age"), item.text("compression"), batch.size("metering_unit"),
-           item.text("order") == "live-first", item.flag("expensive")});
+      config.exports.push_back({required(item, "name"), required(item, "stream"),
+                                required(item, "to"), required(item, "topic"), item.text("format"),
+                                item.text("start"), batch.integer("max_records"),
+                                batch.size("max_bytes"), batch.duration("max_age"),
+                                item.text("compression"), batch.size("metering_unit"),
+                                item.text("order") == "live-first", item.flag("expensive")});
     }
   }
 
   // `cloud:` is short for one entry named cloud.
   void read_uplinks(Config& config) {
     if (const Value* cloud = root_.find("cloud")) {
-      config.uplinks.push_back(read_cloud(Section(cloud, "cloud"), config.gateway_id));
+      config.uplinks.push_back(read_cloud(Section(cloud, "cloud", "cloud"), config.gateway_id));
     }
     for (const auto& item : root_.items("uplinks")) {
       Cloud uplink = read_cloud(item, config.gateway_id);
-      uplink.name = required(item, "name", "uplinks");
+      uplink.name = required(item, "name");
       config.uplinks.push_back(std::move(uplink));
     }
   }
@@ -261,9 +271,9 @@ class Builder {
   void read_bridge(Config& config) {
     for (const auto& item : root_.items("bridge")) {
       Bridge bridge;
-      bridge.is_up = required(item, "direction", "bridge") == "up";
-      bridge.local = required(item, "local", "bridge");
-      bridge.cloud = required(item, "cloud", "bridge");
+      bridge.is_up = required(item, "direction") == "up";
+      bridge.local = required(item, "local");
+      bridge.cloud = required(item, "cloud");
       bridge.uplink = item.text("uplink");
       if (bridge.uplink.empty() && !config.uplinks.empty()) {
         bridge.uplink = config.uplinks.front().name;
@@ -279,17 +289,18 @@ class Builder {
     if (const Value* endpoints = section.find("endpoints")) {
       for (const auto& item : endpoints->list) {
         const Value* url = item.is_map() ? item.find("url") : &item;
-        const Value* expensive = item.is_map() ? item.find("expensive") : nullptr;
+        const Value* expensive = item.find("expensive");
+        if (url == nullptr) continue;  // check.cpp says so
         cloud.endpoints.push_back(
             {url->scalar, expensive != nullptr && expensive->scalar == "true"});
       }
-    } else {
-      add(section.place(), "cloud.endpoints", "is missing");
+    } else if (section.lacks("endpoints")) {
+      add(section.place(), section.path_of("endpoints"), "is missing");
     }
     cloud.protocol = section.text("protocol") == "5" ? 5 : 4;
     cloud.client_id = section.has("client_id") ? section.text("client_id") : gateway_id;
     cloud.username = section.text("username");
-    cloud.password = first_line(read_secret(section, "password", "cloud.password"));
+    cloud.password = first_line(read_secret(section, "password"));
     cloud.ack_timeout_ms = section.duration("ack_timeout");
     cloud.certificate = absolute(section.text("certificate"));
     cloud.private_key = absolute(section.text("private_key"));
@@ -312,9 +323,9 @@ class Builder {
       if (value == nullptr) continue;
       const std::string file = absolute(value->scalar);
       if (file.starts_with("pkcs11:") || value->scalar.starts_with("pkcs11:")) {
-        add(value->place, fmt::format("cloud.{}", key), "keys in a token are not available yet");
+        add(value->place, section.path_of(key), "keys in a token are not available yet");
       } else if (::access(file.c_str(), R_OK) != 0) {
-        add(value->place, fmt::format("cloud.{}", key), fmt::format("{} cannot be read", file));
+        add(value->place, section.path_of(key), fmt::format("{} cannot be read", file));
       }
     }
     return cloud;
@@ -334,13 +345,14 @@ class Builder {
     const Section encryption = store.below("encryption");
     config.store_encrypted = store.has("encryption");
     if (!config.store_encrypted) return;
-    config.store_keys = read_secret(encryption, "key", "store.encryption.key");
-    if (!encryption.has("key")) add(encryption.place(), "store.encryption.key", "is missing");
+    config.store_keys = read_secret(encryption, "key");
+    if (encryption.lacks("key")) add(encryption.place(), encryption.path_of("key"), "is missing");
   }
 
   // All of the file or credential.
-  std::string read_secret(const Section& section, const char* key, const std::string& path) {
+  std::string read_secret(const Section& section, const char* key) {
     const Value* value = section.find(key);
+    const std::string path = section.path_of(key);
     if (value == nullptr) return {};
     if (value->is_scalar()) return value->scalar;
     const Value* file = value->find("file");
@@ -371,11 +383,9 @@ class Builder {
     return content;
   }
 
-  std::string required(const Section& item, const char* key, const char* path) {
+  std::string required(const Section& item, const char* key) {
     std::string text = item.text(key);
-    if (text.empty() && !item.has(key)) {
-      add(item.place(), fmt::format("{}.{}", path, key), "is missing");
-    }
+    if (text.empty() && item.lacks(key)) add(item.place(), item.path_of(key), "is missing");
     return text;
   }
 

@@ -133,8 +133,8 @@ class Checker {
 
   void secret(const Value& value, const std::string& path) {
     if (value.is_scalar()) return;
-    const bool sound = value.is_map() && value.map.size() == 1 && value.map[0].second.is_scalar() &&
-                       (value.map[0].first == "file" || value.map[0].first == "credential");
+    const bool sound = value.is_map() && value.map.size() == 1 && value.map[0].value.is_scalar() &&
+                       (value.map[0].key == "file" || value.map[0].key == "credential");
     if (!sound) add(value, path, "must be a string, {file: PATH} or {credential: NAME}");
   }
 

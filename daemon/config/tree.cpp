@@ -10,6 +10,8 @@
 #include <sstream>
 #include <system_error>
 
+#include "daemon/base/text.h"
+
 namespace tg::config {
 namespace {
 
@@ -73,7 +75,7 @@ class Converter {
         add(place, child, "this key stands here twice");
         continue;
       }
-      value.map.emplace_back(key, convert(entry.second, place, depth + 1, child));
+      value.map.push_back({key, convert(entry.second, place, depth + 1, child)});
     }
   }
 
@@ -142,11 +144,11 @@ void merge(Value& base, Value&& extra) {
   if (base.is_map() && extra.is_map()) {
     for (auto& [key, value] : extra.map) {
       const auto at = std::find_if(base.map.begin(), base.map.end(),
-                                   [&key = key](const auto& entry) { return entry.first == key; });
+                                   [&key = key](const auto& entry) { return entry.key == key; });
       if (at == base.map.end()) {
-        base.map.emplace_back(key, std::move(value));
+        base.map.push_back({key, std::move(value)});
       } else {
-        merge(at->second, std::move(value));
+        merge(at->value, std::move(value));
       }
     }
     return;
@@ -167,21 +169,6 @@ void merge(Value& base, Value&& extra) {
     return;
   }
   base = std::move(extra);
-}
-
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
 }
 
 bool is_json_number(std::string_view text) {

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace tg::config {
@@ -24,19 +23,26 @@ struct Problem {
   [[nodiscard]] std::string text() const;  // file:line: path: message
 };
 
+struct Member;
+
 struct Value {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
   bool quoted = false;  // a scalar in quotes is a string, whatever it looks like
   std::string scalar;
   std::vector<Value> list;
-  std::vector<std::pair<std::string, Value>> map;  // in the file's order
-  Place place;                                     // of its key, or of itself in a list
+  std::vector<Member> map;  // in the file's order
+  Place place;              // of its key, or of itself in a list
 
   [[nodiscard]] const Value* find(std::string_view key) const;
   [[nodiscard]] bool is_map() const { return kind == Kind::kMap; }
   [[nodiscard]] bool is_list() const { return kind == Kind::kList; }
   [[nodiscard]] bool is_scalar() const { return kind == Kind::kScalar; }
+};
+
+struct Member {
+  std::string key;
+  Value value;
 };
 
 // A file as it was read.

@@ -35,8 +35,11 @@ class Validator {
     check_exports();
     check_uplinks();
     check_bridge();
-    check_health();
-    check_defender();
+    check_report("health", config_.health.stream, config_.health.topic);
+    check_report("defender", config_.defender.stream, config_.defender.topic);
+    if (const Value* canary = tree_.find("canary")) {
+      check_topic("canary", config_.canary.topic, canary->place);
+    }
   }
 
  private:
@@ -219,29 +222,18 @@ class Validator {
     }
   }
 
-  void check_health() {
-    const Value* section = tree_.find("health");
-    if (config_.canary.topic.find_first_of("+#") != std::string::npos) {
-      add(tree_.find("canary")->place, "canary.topic", "has a wildcard; a publish needs a topic");
-    }
+  // What the gateway tells of itself: into a stream that is there, on a topic that is one.
+  void check_report(const std::string& name, const std::string& stream, const std::string& topic) {
+    const Value* section = tree_.find(name);
     if (section == nullptr || !section->is_map()) return;
-    const Value* stream = section->find("stream");
-    if (stream != nullptr) must_be_stream(config_.health.stream, stream->place, "health.stream");
-    if (config_.health.topic.find_first_of("+#") != std::string::npos) {
-      add(section->place, "health.topic", "has a wildcard; a publish needs a topic");
-    }
+    const Value* named = section->find("stream");
+    if (named != nullptr) must_be_stream(stream, named->place, name + ".stream");
+    check_topic(name, topic, section->place);
   }
 
-  void check_defender() {
-    const Value* section = tree_.find("defender");
-    if (section == nullptr || !section->is_map()) return;
-    const Value* stream = section->find("stream");
-    if (stream != nullptr) {
-      must_be_stream(config_.defender.stream, stream->place, "defender.stream");
-    }
-    if (config_.defender.topic.find_first_of("+#") != std::string::npos) {
-      add(section->place, "defender.topic", "has a wildcard; a publish needs a topic");
-    }
+  void check_topic(const std::string& name, const std::string& topic, const Place& where) {
+    if (topic.find_first_of("+#") == std::string::npos) return;
+    add(where, name + ".topic", "has a wildcard; a publish needs a topic");
   }
 
   static std::vector<std::string_view> wildcards(std::string_view filter) {

@@ -33,19 +33,11 @@ std::string encode(const Cause& cause) {
   return out;
 }
 
-// Calls found(tag, value) for each TLV of a tail.
-template <class Found>
-void walk(std::string_view tail, Found found) {
-  store::TagCursor cursor(tail);
-  store::Tag tag{};
-  for (std::string_view value; cursor.next(tag, value);) found(tag, value);
-}
-
 }  // namespace
 
 std::optional<Cause> read_cause(const store::Record& record) {
   std::optional<Cause> cause;
-  walk(record.tail, [&cause](store::Tag tag, std::string_view value) {
+  store::for_each_tag(record.tail, [&cause](store::Tag tag, std::string_view value) {
     if (tag != store::Tag::kDeadLetter) return;
     ByteReader reader(value);
     Cause found;
@@ -64,7 +56,7 @@ std::optional<Cause> read_cause(const store::Record& record) {
 
 std::string tail_without_cause(std::string_view tail) {
   std::string out;
-  walk(tail, [&out](store::Tag tag, std::string_view value) {
+  store::for_each_tag(tail, [&out](store::Tag tag, std::string_view value) {
     if (tag != store::Tag::kDeadLetter) store::append_tag(out, tag, value);
   });
   return out;
@@ -97,17 +89,9 @@ DeadLetters::DeadLetters(store::Store& store, Metrics& metrics, OnError on_error
   });
 }
 
-std::optional<store::StreamId> DeadLetters::find_stream(const std::string& name) const {
-  for (std::size_t i = 0; i < store_.stream_count(); ++i) {
-    const auto id = static_cast<store::StreamId>(i);
-    if (store_.status(id).name == name) return id;
-  }
-  return std::nullopt;
-}
-
-bool DeadLetters::add(Cause cause, const store::Record& record) {
+bool DeadLetters::add(const Cause& cause, const store::Record& record) {
   std::vector<store::StreamId> streams;
-  const auto from = find_stream(cause.stream);
+  const auto from = store_.stream_named(cause.stream);
   if (from && on_error_) streams = on_error_(record.topic, *from);
   if (streams.empty()) streams.push_back(stream_);
   const std::size_t size = store::record_size_bound(record) + encode(cause).size() + 16;
@@ -185,7 +169,7 @@ void DeadLetters::replay_chunk(const std::shared_ptr<Replay>& replay) {
                       (replay->ids.empty() ||
                        std::binary_search(replay->ids.begin(), replay->ids.end(), id));
                   const auto cause = meant && is_there(id) ? read_cause(record) : std::nullopt;
-                  if (cause && find_stream(cause->stream)) {
+                  if (cause && store_.stream_named(cause->stream)) {
                     if (!replay_one({id, *cause, record})) {
                       save();
                       return replay->answer(fail(
@@ -206,7 +190,7 @@ void DeadLetters::replay_chunk(const std::shared_ptr<Replay>& replay) {
 }
 
 bool DeadLetters::replay_one(const Letter& letter) {
-  const store::StreamId streams[] = {*find_stream(letter.cause.stream)};
+  const store::StreamId streams[] = {*store_.stream_named(letter.cause.stream)};
   if (store_.admit(streams, store::record_size_bound(letter.record)) != store::Admission::kYes) {
     return false;
   }

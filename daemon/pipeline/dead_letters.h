@@ -64,7 +64,7 @@ class DeadLetters {
   DeadLetters(store::Store& store, Metrics& metrics, OnError on_error);
 
   // False when there is no room for now: the caller keeps the record and tries again later.
-  [[nodiscard]] bool add(Cause cause, const store::Record& record);
+  [[nodiscard]] bool add(const Cause& cause, const store::Record& record);
 
   // Visits up to `limit` letters with an id of at least `from`; done gets the id to go on at, 0 at
   // the end.
@@ -82,7 +82,6 @@ class DeadLetters {
  private:
   struct Replay;
 
-  [[nodiscard]] std::optional<store::StreamId> find_stream(const std::string& name) const;
   void append(store::StreamId stream, const Cause& cause, const store::Record& record);
   [[nodiscard]] bool is_there(store::Seq id) const;
   void take_out(store::Seq id);

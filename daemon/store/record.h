@@ -74,4 +74,12 @@ class TagCursor {
   bool failed_ = false;
 };
 
+// Calls found(tag, value) for each, up to a malformed one.
+template <class Found>
+void for_each_tag(std::string_view tail, Found&& found) {
+  TagCursor cursor(tail);
+  Tag tag{};
+  for (std::string_view value; cursor.next(tag, value);) found(tag, value);
+}
+
 }  // namespace tg::store

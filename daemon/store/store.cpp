@@ -144,12 +144,14 @@ Result<void> Store::begin_backup() { return state_->begin_backup(); }
 void Store::end_backup() { state_->end_backup(); }
 const BackupStatus& Store::backup() const { return state_->backup_; }
 
+std::optional<StreamId> Store::stream_named(std::string_view name) const {
+  return state_->stream_named(name);
+}
+
 StreamId Store::find_stream(std::string_view name) const {
-  const auto& streams = state_->options_.streams;
-  const auto at = std::find_if(streams.begin(), streams.end(),
-                               [name](const auto& stream) { return stream.name == name; });
-  TG_ASSERT(at != streams.end());
-  return static_cast<StreamId>(at - streams.begin());
+  const auto stream = stream_named(name);
+  TG_ASSERT(stream);
+  return *stream;
 }
 
 std::optional<ReaderId> Store::find_reader(std::string_view stream, std::string_view name) const {

@@ -235,6 +235,7 @@ class Store {
   [[nodiscard]] const BackupStatus& backup() const;
 
   // --- state
+  [[nodiscard]] std::optional<StreamId> stream_named(std::string_view name) const;
   [[nodiscard]] StreamId find_stream(std::string_view name) const;  // asserts that it exists
   [[nodiscard]] std::optional<ReaderId> find_reader(std::string_view stream,
                                                     std::string_view name) const;

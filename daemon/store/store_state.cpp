@@ -117,21 +117,23 @@ Result<void> Store::State::open() {
   if (set) {
     restore_waits_ = true;
     reader_->get_state(Restore::kOwner, [this, set = *set](Result<StateEntries> state) {
-      begin_restore(set, state ? std::move(*state) : StateEntries());
+      begin_restore(set, state.value_or(StateEntries()));
     });
   }
   maintain();
   return {};
 }
 
+std::optional<StreamId> Store::State::stream_named(std::string_view name) const {
+  for (std::size_t i = 0; i < options_.streams.size(); ++i) {
+    if (options_.streams[i].name == name) return static_cast<StreamId>(i);
+  }
+  return std::nullopt;
+}
+
 Restore::Target Store::State::restore_target() {
   Restore::Target target;
-  target.find_stream = [this](const std::string& name) -> std::optional<StreamId> {
-    for (std::size_t i = 0; i < options_.streams.size(); ++i) {
-      if (options_.streams[i].name == name) return static_cast<StreamId>(i);
-    }
-    return std::nullopt;
-  };
+  target.find_stream = [this](const std::string& name) { return stream_named(name); };
   target.admit = [this](StreamId stream, std::size_t bytes) {
     // What is salvaged must not drive out what is new.
     const bool crowds = committed_[stream].bytes + bytes > options_.streams[stream].max_size ||
@@ -153,7 +155,7 @@ Restore::Target Store::State::restore_target() {
   return target;
 }
 
-void Store::State::begin_restore(const std::filesystem::path& set, StateEntries state) {
+void Store::State::begin_restore(const std::filesystem::path& set, const StateEntries& state) {
   log::info(kLog, "what can be read of {} is salvaged", set.string());
   restore_waits_ = false;
   restore_->begin(set, state, keys_, guarded_post());

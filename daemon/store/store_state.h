@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,7 +64,8 @@ class Store::State {
   void failed(const Error& error);
   void replaced(const std::filesystem::path& set, const Opened& opened);
   void note_paused(ReaderId reader);
-  void begin_restore(const std::filesystem::path& set, StateEntries state);
+  void begin_restore(const std::filesystem::path& set, const StateEntries& state);
+  [[nodiscard]] std::optional<StreamId> stream_named(std::string_view name) const;
   [[nodiscard]] Restore::Target restore_target();
   [[nodiscard]] bool may_be_lost(std::span<const StreamId> streams) const;
   [[nodiscard]] bool is_full(StreamId stream, std::size_t record_bytes);

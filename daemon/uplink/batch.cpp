@@ -84,14 +84,6 @@ void append_record_cbor(std::string& out, Seq seq, const store::Record& record) 
   append_cbor_payload(out, record.payload);
 }
 
-// Calls found(tag, value) for each TLV.
-template <class Found>
-void walk_tail(std::string_view tail, Found found) {
-  store::TagCursor cursor(tail);
-  store::Tag tag{};
-  for (std::string_view value; cursor.next(tag, value);) found(tag, value);
-}
-
 void read_property(store::Tag tag, std::string_view value, PublishProperties& out) {
   ByteReader reader(value);
   switch (tag) {
@@ -136,7 +128,7 @@ BatchLimits whole(BatchLimits limits) {
 
 bool read_gap(const store::Record& record, Gap& gap) {
   bool is_gap = false;
-  walk_tail(record.tail, [&](store::Tag tag, std::string_view value) {
+  store::for_each_tag(record.tail, [&](store::Tag tag, std::string_view value) {
     if (tag != store::Tag::kGap) return;
     ByteReader reader(value);
     gap.first = reader.varint();
@@ -149,10 +141,18 @@ bool read_gap(const store::Record& record, Gap& gap) {
 
 PublishProperties read_properties(const store::Record& record) {
   PublishProperties properties;
-  walk_tail(record.tail, [&properties](store::Tag tag, std::string_view value) {
+  store::for_each_tag(record.tail, [&properties](store::Tag tag, std::string_view value) {
     read_property(tag, value, properties);
   });
   return properties;
+}
+
+std::optional<std::uint32_t> read_expiry(const store::Record& record) {
+  PublishProperties expiry;
+  store::for_each_tag(record.tail, [&expiry](store::Tag tag, std::string_view value) {
+    if (tag == store::Tag::kMessageExpiry) read_property(tag, value, expiry);
+  });
+  return expiry.expiry_s;
 }
 
 BatchBuilder::BatchBuilder(Format format, Compression compression, const Envelope& envelope,

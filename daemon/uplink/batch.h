@@ -86,6 +86,8 @@ struct Batch {
 [[nodiscard]] bool read_gap(const store::Record& record, Gap& gap);
 
 [[nodiscard]] PublishProperties read_properties(const store::Record& record);
+// Only the message expiry of them.
+[[nodiscard]] std::optional<std::uint32_t> read_expiry(const store::Record& record);
 
 class BatchBuilder {
  public:

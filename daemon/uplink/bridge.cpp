@@ -70,19 +70,12 @@ bool Bridge::offer(const LocalMessage& message) {
 
 void Bridge::enqueue(std::size_t rule, std::string topic, const LocalMessage& message) {
   if (message.payload.size() > kLargestPayload) return drop(dropped_refused_, "too large", topic);
-  drop_expired();
-  const auto is_of_rule = [rule](const Queued& queued) { return queued.rule == rule; };
-  const auto count = std::count_if(queue_.begin(), queue_.end(), is_of_rule);
-  if (static_cast<std::size_t>(count) >= rules_[rule].max_queued) {
-    const auto oldest = std::find_if(queue_.begin(), queue_.end(), is_of_rule);
-    drop(dropped_full_, "the queue is full", oldest->publish.topic);
-    queue_.erase(oldest);
-  }
+  if (queue_.size() >= rules_[rule].max_queued) make_room(rule);
   Queued queued;
   queued.rule = rule;
   queued.expires_ms = clock_.mono_ms() + rules_[rule].expiry_ms;
-  if (message.expires_in_ms > 0) {
-    queued.expires_ms = std::min(queued.expires_ms, clock_.mono_ms() + message.expires_in_ms);
+  if (message.expires_in_ms) {
+    queued.expires_ms = std::min(queued.expires_ms, clock_.mono_ms() + *message.expires_in_ms);
   }
   queued.publish.topic = std::move(topic);
   queued.publish.payload = message.payload;
@@ -96,6 +89,16 @@ void Bridge::enqueue(std::size_t rule, std::string topic, const LocalMessage& me
     queued.publish.user_properties = std::move(properties.user);
   }
   queue_.push_back(std::move(queued));
+}
+
+void Bridge::make_room(std::size_t rule) {
+  drop_expired();
+  const auto is_of_rule = [rule](const Queued& queued) { return queued.rule == rule; };
+  const auto count = std::count_if(queue_.begin(), queue_.end(), is_of_rule);
+  if (static_cast<std::size_t>(count) < rules_[rule].max_queued) return;
+  const auto oldest = std::find_if(queue_.begin(), queue_.end(), is_of_rule);
+  drop(dropped_full_, "the queue is full", oldest->publish.topic);
+  queue_.erase(oldest);
 }
 
 std::string Bridge::map_response(std::string topic, bool to_cloud) const {
@@ -123,7 +126,7 @@ void Bridge::on_message(const cloud::IncomingMessage& message) {
     properties.payload_format = message.payload_format;
     properties.user = message.user_properties;
     const std::string bytes = write_mqtt_properties(properties);
-    LocalMessage local{*topic, message.payload, bytes, message.qos, 0};
+    LocalMessage local{*topic, message.payload, bytes, message.qos, {}};
     if (message.expiry_s) local.expires_in_ms = std::int64_t{*message.expiry_s} * 1000;
     came_down_.add();
     if (deliver_) deliver_(local);

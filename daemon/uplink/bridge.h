@@ -45,7 +45,7 @@ struct LocalMessage {
   std::string_view payload;
   std::string_view properties;  // MQTT 5, as the broker keeps them
   std::uint8_t qos = 0;
-  std::int64_t expires_in_ms = 0;  // 0 = never
+  std::optional<std::int64_t> expires_in_ms;  // absent: never
 };
 
 class Bridge final : public Sender {
@@ -85,6 +85,8 @@ class Bridge final : public Sender {
     cloud::OutgoingPublish publish;
   };
 
+  // For one more of that rule: the expired go, then its oldest.
+  void make_room(std::size_t rule);
   void enqueue(std::size_t rule, std::string topic, const LocalMessage& message);
   void drop_expired();
   void drop(Counter& counter, const char* why, const std::string& topic);

@@ -238,11 +238,11 @@ bool Exporter::take_out(const store::Record* record) {
     return true;
   }
   const Refusals::Condemned condemned = *refusals_.condemned();
+  if (record != nullptr && !letter(next_, *record, condemned.reason, condemned)) return false;
   log::error(kLog,
              "{}: record {} of stream {} was alone in flight when the connection ended, {} "
              "times in a row: it becomes a dead letter ({})",
              options_.name, condemned.seq, options_.stream, condemned.attempts, condemned.reason);
-  if (record != nullptr && !letter(next_, *record, condemned.reason, condemned)) return false;
   pass_over(record != nullptr ? next_ + 1 : std::min(gap_->last + 1, tracker_.barrier(next_)));
   count_refusal(condemned.reason);
   return true;
@@ -291,15 +291,16 @@ void Exporter::settle_refused(std::uint64_t id, const Refusals::Condemned& refus
   const auto found = sent_.find(id);
   if (found == sent_.end()) return;  // the connection has gone, or the export is blocked
   const bool is_there = chunk && !chunk->records.empty() && chunk->first == refusal.seq;
-  if (is_there && !letter(refusal.seq, chunk->records.front(), refusal.reason, refusal)) {
+  if (!chunk ||
+      (is_there && !letter(refusal.seq, chunk->records.front(), refusal.reason, refusal))) {
     timers_.after(kRoomMs, [this, id, refusal, alive = std::weak_ptr(alive_)] {
       if (!alive.expired()) read_refused(id, refusal);
     });
     return;
   }
-  log::error(kLog,
-             "{}: record {} of stream {} is refused by the cloud and becomes a dead letter: {}",
-             options_.name, refusal.seq, options_.stream, refusal.reason);
+  log::error(kLog, "{}: record {} of stream {} is refused by the cloud and {}: {}", options_.name,
+             refusal.seq, options_.stream,
+             is_there ? "becomes a dead letter" : "is gone from the stream", refusal.reason);
   static_cast<void>(tracker_.acked(id));
   sent_.erase(found);
   store_position();
@@ -485,9 +486,10 @@ void Exporter::add_properties(cloud::OutgoingPublish& publish, Batch& batch) con
 
 bool Exporter::has_expired(const store::Record& record) const {
   if (record.tail.empty()) return false;
-  const PublishProperties properties = read_properties(record);
+  const auto expiry_s = read_expiry(record);
+  if (!expiry_s) return false;
   const auto age = age_ms(record.received, clock_.now());
-  return properties.expiry_s && age && *age / 1000 >= *properties.expiry_s;
+  return age && *age / 1000 >= *expiry_s;
 }
 
 void Exporter::untake(std::uint64_t id) {
@@ -529,7 +531,7 @@ void Exporter::cancel_age_timer() {
 std::string Exporter::progress(Seq seq) const {
   if (seq < tracker_.watermark()) return "acknowledged by the cloud";
   for (const auto& [id, sent] : sent_) {
-    if (seq >= sent.first && seq < sent.first + sent.records) {
+    if (seq >= sent.first && seq < sent.end) {
       return fmt::format("in flight, in publish {} with {} record(s)", id, sent.records);
     }
   }

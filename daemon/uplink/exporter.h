@@ -8,9 +8,8 @@
 //   then what would only begin another metering unit stays for the next one, with its own age.
 //   The first batch after a start is early by a part of max_age that is the gateway's own, so that
 //   gateways that were switched on together do not send together (TEL-6).
-// Too large for any publish, or refused by the cloud for ever (refusals.h): to the dead letters,
-// and
-//   the stream goes on. Five refused in a row for one reason: blocked, nothing more is sent.
+// Too large for any publish, or refused by the cloud for ever (refusals.h): a dead letter, and the
+//   stream goes on. Five refused in a row for one reason: blocked, nothing more is sent.
 // A gap is told in json and jsonl; raw passes over it with a log line.
 // Paused by the operator: nothing is read or given away; a batch that was made waits, what is in
 //   flight is acknowledged as ever. Set back: it begins anew at the source's position, and what is

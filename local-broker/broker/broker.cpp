@@ -182,7 +182,7 @@ class Broker::State : public Core {
 
 Broker::Broker(BrokerOptions options, Hooks& hooks, const Clock& clock, Metrics& metrics,
                SessionStore* store)
-    : state_(std::make_unique<State>(options, hooks, store, clock, metrics)) {}
+    : state_(std::make_unique<State>(std::move(options), hooks, store, clock, metrics)) {}
 
 Broker::~Broker() = default;
 
@@ -295,7 +295,8 @@ void Broker::resume_held() {
 }
 
 void Broker::publish(std::string_view topic, std::string_view payload, std::uint8_t qos,
-                     bool retained, std::string_view properties, std::int64_t expires_in_ms) {
+                     bool retained, std::string_view properties,
+                     std::optional<std::int64_t> expires_in_ms) {
   Core& core = *state_;
   TopicEntry* entry = topic_entry(core, topic);
   TG_ASSERT(qos <= 2);
@@ -306,7 +307,7 @@ void Broker::publish(std::string_view topic, std::string_view payload, std::uint
     }
     return;
   }
-  const std::int64_t expires_at_ms = expires_in_ms > 0 ? core.now_ms + expires_in_ms : 0;
+  const std::int64_t expires_at_ms = expires_in_ms ? core.now_ms + *expires_in_ms : 0;
   const MessageFields message{entry->topic, payload, properties, qos, expires_at_ms};
   if (retained) retain(core, message);
   deliver(core, *entry, message, nullptr, retained);

@@ -116,9 +116,9 @@ class Broker {
   void resume_held();
   // A message of the gateway's own (a plugin's output, $SYS): to subscribers and the retained set.
   // It does not pass through the hooks. One with an invalid topic is dropped, counted and logged.
-  // properties: MQTT 5, as in Publication. expires_in_ms 0 = never.
+  // properties: MQTT 5, as in Publication. Without expires_in_ms it never expires.
   void publish(std::string_view topic, std::string_view payload, std::uint8_t qos, bool retain,
-               std::string_view properties = {}, std::int64_t expires_in_ms = 0);
+               std::string_view properties = {}, std::optional<std::int64_t> expires_in_ms = {});
 
   // What Hooks::authorise answers has changed: ask anew who may receive what.
   void access_changed();

@@ -1,5 +1,7 @@
 #include "local-broker/broker/core.h"
 
+#include <utility>
+
 namespace tg::broker {
 
 const log::Component kLog{"broker"};
@@ -42,7 +44,7 @@ constexpr Named kGauges[] = {
 
 Core::Core(BrokerOptions broker_options, Hooks& broker_hooks, SessionStore* session_store,
            const Clock& broker_clock, Metrics& metrics)
-    : options(broker_options),
+    : options(std::move(broker_options)),
       hooks(broker_hooks),
       store(session_store != nullptr ? *session_store : no_store),
       clock(broker_clock),

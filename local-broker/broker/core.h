@@ -206,8 +206,9 @@ TopicEntry* topic_entry(Core& core, std::string_view topic);
 // `from` is the publisher's session, null when it has none; `retained` the publish's flag.
 void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const Session* from,
              bool retained);
-// Into the retained set, or out of it when the payload is empty. `keep`: the store has room for it.
-void retain(Core& core, const MessageFields& message, bool keep = true);
+// Into the retained set, or out of it when the payload is empty; false when there is no room in it.
+// `keep`: the store has room for it.
+bool retain(Core& core, const MessageFields& message, bool keep = true);
 void forget_retained(Core& core, std::string_view topic);
 // Into the session's queue. At a limit of its own its QoS 0 messages give way, then its oldest;
 // when the broker's memory is full, the new one does.

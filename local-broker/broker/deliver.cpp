@@ -473,15 +473,15 @@ void forget_retained(Core& core, std::string_view topic) {
   core.retained.remove(topic);
 }
 
-void retain(Core& core, const MessageFields& message, bool keep) {
+bool retain(Core& core, const MessageFields& message, bool keep) {
   const bool is_kept = keep && core.store.keeps() && !message.topic.starts_with("$SYS/");
   if (core.store.keeps() || message.payload.empty()) forget_retained(core, message.topic);
-  if (message.payload.empty()) return;
+  if (message.payload.empty()) return true;
   if (has_room_for_message(core, message.topic.size() + message.payload.size())) {
     const MessageRef shared = MessageRef::make(message, &core.messages);
     if (core.retained.set(message.topic, shared)) {
       if (is_kept) keep_retained(core, *shared);
-      return;
+      return true;
     }
   } else {
     forget_retained(core, message.topic);
@@ -490,6 +490,7 @@ void retain(Core& core, const MessageFields& message, bool keep) {
   if (core.limit_log.allow(core.now_ms)) {
     log::warning(kLog, "the retained set is full: {} is not retained", message.topic);
   }
+  return false;
 }
 
 void replay_retained(Core& core, Session& session, std::string_view filter, std::uint8_t qos,

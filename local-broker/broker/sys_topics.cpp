@@ -27,10 +27,11 @@ void say(Core& core, std::string_view name, std::string value) {
   std::string topic = fmt::format("$SYS/broker/{}", name);
   std::string& last = core.sys.said[topic];
   if (last == value) return;
-  last = std::move(value);
-  const MessageFields message{topic, last, {}, 0};
-  retain(core, message);
+  const MessageFields message{topic, value, {}, 0};
+  const bool is_retained = retain(core, message);
   if (TopicEntry* entry = topic_entry(core, topic)) deliver(core, *entry, message, nullptr, true);
+  // What found no memory is said again, changed or not.
+  last = is_retained ? std::move(value) : std::string();
 }
 
 // As mosquitto has it: an exponential average of the events of a minute.

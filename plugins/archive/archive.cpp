@@ -4,9 +4,9 @@
 //     directory: /var/lib/archive    required; its last level is made
 //     max_file_size: 16MiB           [16MiB] compressed, as it lies on the disk
 //     max_file_age: 1d               [1d] since the file was begun
-//     max_total_size: 1GiB           [1GiB] of all files of the instance: the oldest finished give
-//     way compression_level: 3           [3] 1 to 19 flush_interval: 1s             [1s] between
-//     two small flushes, at most 4s
+//     max_total_size: 1GiB           [1GiB] of all files; beyond it the oldest finished one goes
+//     compression_level: 3           [3] 1 to 19
+//     flush_interval: 1s             [1s] between two small flushes, at most 4s
 //
 // A sink: it emits nothing. Each call writes a zstd frame of JSON lines (record_line.h) and syncs
 // it before it returns; only then the read position moves. So nothing is lost, and after a crash

@@ -2,9 +2,8 @@
 // number is written to, the others are finished; a number, not a time, tells which is older, as
 // clocks may step.
 //
-// Errors: std::system_error, with what failed and where. Nothing of the call counts then, and it
-// may
-//   be made again; what is in the files is as before.
+// Errors: std::system_error, with what failed and where. Nothing of that call counts then, and it
+//   may be made again; what is in the files is as before.
 // After a crash: the file that was written to is gone on with, without its torn tail.
 // Limits: one open file; the names of the finished ones in memory.
 #pragma once

@@ -14,6 +14,7 @@ namespace archive {
 // With the line's end.
 void append_line(std::string& out, const tidegate_record& record);
 
+// A plugin sees the SDK and nothing of the daemon: so its own.
 [[nodiscard]] std::string base64(std::string_view bytes);
 
 }  // namespace archive

@@ -27,14 +27,6 @@ constexpr std::uint64_t kMaxRecords = 1000;
 constexpr std::uint64_t kStandardRecords = 10;
 constexpr std::size_t kReadBytes = 256 * 1024;
 
-std::optional<store::StreamId> find_stream(const store::Store& store, const std::string& name) {
-  for (std::size_t i = 0; i < store.stream_count(); ++i) {
-    const auto id = static_cast<store::StreamId>(i);
-    if (store.status(id).name == name) return id;
-  }
-  return std::nullopt;
-}
-
 AdminAnswer records_answer(const std::string& stream, const Result<store::Chunk>& chunk,
                            std::uint64_t limit, bool exact) {
   if (!chunk) return error_answer(chunk.error());
@@ -55,7 +47,7 @@ AdminAnswer records_answer(const std::string& stream, const Result<store::Chunk>
 
 void answer_records(const Parts& parts, const AdminRequest& request, const AdminReply& reply) {
   const std::string& name = request.parameter("stream");
-  const auto stream = find_stream(*parts.store, name);
+  const auto stream = parts.store->stream_named(name);
   if (!stream) return reply(error_answer(404, fmt::format("there is no stream {}", name)));
   const auto status = parts.store->status(*stream);
   const auto limit = request.number("limit", kStandardRecords, kMaxRecords);
@@ -116,7 +108,7 @@ std::optional<AdminAnswer> refusal(store::Store& store, store::StreamId stream, 
 void append_records(const Parts& parts, const AdminRequest& request, const AdminReply& reply) {
   auto& store = *parts.store;
   const std::string& name = request.parameter("stream");
-  const auto stream = find_stream(store, name);
+  const auto stream = store.stream_named(name);
   if (!stream || name == pipeline::kDeadLetterStream) {
     return reply(error_answer(404, fmt::format("there is no stream {}", name)));
   }

@@ -7,6 +7,7 @@
 
 #include "daemon/app/ctl/nouns.h"
 #include "daemon/app/ctl/text.h"
+#include "daemon/base/text.h"
 
 namespace tg::ctl {
 namespace {
@@ -38,7 +39,7 @@ void list(Context& context, bool only_connected) {
   Json all{{"clients", Json::array()}};
   std::string after;
   for (int page = 0; page < kMaxPages; ++page) {
-    const auto got = context.get("/api/v1/clients?limit=1000&after=" + escaped(after));
+    const auto got = context.get("/api/v1/clients?limit=1000&after=" + percent_encoded(after));
     if (!got) return;
     for (const auto& client : (*got)["clients"]) {
       if (!only_connected || client["connected"] == true) all["clients"].push_back(client);
@@ -63,7 +64,7 @@ void add_clients(CLI::App& app, Context& context) {
   auto* show_command = noun->add_subcommand("show", "one client");
   show_command->add_option("client", *client, "its client id")->required();
   show_command->callback([&context, client] {
-    const auto got = context.get("/api/v1/clients/" + escaped(*client));
+    const auto got = context.get("/api/v1/clients/" + percent_encoded(*client));
     if (got) context.print(*got, client_text);
   });
 
@@ -71,7 +72,8 @@ void add_clients(CLI::App& app, Context& context) {
       noun->add_subcommand("disconnect", "end its connection; its session stays, its will is sent");
   disconnect_command->add_option("client", *client, "its client id")->required();
   disconnect_command->callback([&context, client] {
-    const auto got = context.call("POST", "/api/v1/clients/" + escaped(*client) + "/disconnect");
+    const auto got =
+        context.call("POST", "/api/v1/clients/" + percent_encoded(*client) + "/disconnect");
     if (got) context.print(*got, client_text);
   });
 }

@@ -3,7 +3,6 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
-#include <cctype>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -95,19 +94,6 @@ void Context::print(const Json& document,
 void Context::fail(int code, std::string_view message) {
   fmt::print(stderr, "tidegatectl: {}\n", message);
   exit_code = code;
-}
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || std::string_view("-_.~").find(c) != std::string_view::npos) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned>(byte));
-    }
-  }
-  return out;
 }
 
 }  // namespace tg::ctl

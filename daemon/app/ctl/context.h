@@ -53,7 +53,4 @@ class Context {
   void fail(int code, std::string_view message);
 };
 
-// For a path or a query: everything but letters, digits and -_.~ as %XX.
-[[nodiscard]] std::string escaped(std::string_view text);
-
 }  // namespace tg::ctl

@@ -10,6 +10,7 @@
 
 #include "daemon/app/ctl/nouns.h"
 #include "daemon/app/ctl/text.h"
+#include "daemon/base/text.h"
 
 namespace tg::ctl {
 namespace {
@@ -117,7 +118,7 @@ void add_dlq(CLI::App& app, Context& context) {
   unblock->add_option("export", *name, "its name")->required();
   unblock->callback([&context, name] {
     const auto answer =
-        context.call("POST", fmt::format("/api/v1/exports/{}/unblock", escaped(*name)));
+        context.call("POST", fmt::format("/api/v1/exports/{}/unblock", percent_encoded(*name)));
     if (answer) {
       context.print(*answer, [](const Json& document) {
         return fmt::format("{} sends again\n", text(document, "unblocked"));

@@ -7,6 +7,7 @@
 
 #include "daemon/app/ctl/nouns.h"
 #include "daemon/app/ctl/text.h"
+#include "daemon/base/text.h"
 
 namespace tg::ctl {
 namespace {
@@ -32,7 +33,8 @@ void run(Context& context, const Choice& choice) {
     return;
   }
   if (choice.level.empty()) return context.fail(kUsage, "log COMPONENT needs a LEVEL");
-  const auto levels = context.call("PUT", "/api/v1/log/" + escaped(choice.component), choice.level);
+  const auto levels =
+      context.call("PUT", "/api/v1/log/" + percent_encoded(choice.component), choice.level);
   if (levels) context.print(*levels, levels_text);
 }
 

@@ -17,6 +17,7 @@
 
 #include "daemon/app/ctl/nouns.h"
 #include "daemon/app/ctl/text.h"
+#include "daemon/base/text.h"
 
 namespace tg::ctl {
 namespace {
@@ -54,7 +55,7 @@ void export_records(Context& context, const ExportOptions& options) {
   while (from < end && left > 0) {
     const auto page = context.get(
         fmt::format("/api/v1/streams/{}/records?encoding=base64&from={}&limit={}",
-                    escaped(options.stream), from, std::min({left, kPage, end - from})));
+                    percent_encoded(options.stream), from, std::min({left, kPage, end - from})));
     if (!page) return;
     for (const auto& record : (*page)["records"]) {
       fmt::print("{}\n", record.dump());
@@ -71,7 +72,7 @@ class Import {
  public:
   Import(Context& context, const std::string& stream, std::string source)
       : context_(context),
-        path_(fmt::format("/api/v1/streams/{}/records", escaped(stream))),
+        path_(fmt::format("/api/v1/streams/{}/records", percent_encoded(stream))),
         source_(std::move(source)) {}
 
   void run(std::istream& input) {

@@ -12,6 +12,7 @@
 
 #include "daemon/app/ctl/nouns.h"
 #include "daemon/app/ctl/text.h"
+#include "daemon/base/text.h"
 
 namespace tg::ctl {
 namespace {
@@ -23,7 +24,8 @@ struct RewindOptions {
 };
 
 std::string path_of(const std::string& stream, const std::string& reader, const char* what) {
-  return fmt::format("/api/v1/streams/{}/readers/{}/{}", escaped(stream), escaped(reader), what);
+  return fmt::format("/api/v1/streams/{}/readers/{}/{}", percent_encoded(stream),
+                     percent_encoded(reader), what);
 }
 
 // NAME or STREAM/NAME to the path of what is to be done; nothing when that has been said to be

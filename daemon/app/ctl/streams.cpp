@@ -9,6 +9,7 @@
 
 #include "daemon/app/ctl/nouns.h"
 #include "daemon/app/ctl/text.h"
+#include "daemon/base/text.h"
 
 namespace tg::ctl {
 namespace {
@@ -84,8 +85,8 @@ struct PeekOptions {
 };
 
 void peek(Context& context, const PeekOptions& options) {
-  std::string path =
-      fmt::format("/api/v1/streams/{}/records?limit={}", escaped(options.name), options.limit);
+  std::string path = fmt::format("/api/v1/streams/{}/records?limit={}",
+                                 percent_encoded(options.name), options.limit);
   if (options.from > 0) path += fmt::format("&from={}", options.from);
   if (const auto records = context.get(path)) context.print(*records, records_text);
 }

@@ -7,6 +7,7 @@
 
 #include "daemon/app/ctl/nouns.h"
 #include "daemon/app/ctl/text.h"
+#include "daemon/base/text.h"
 
 namespace tg::ctl {
 namespace {
@@ -32,8 +33,8 @@ void add_trace(CLI::App& app, Context& context) {
       ->check(CLI::Range(1, 50))
       ->capture_default_str();
   command->callback([&context, topic, seconds] {
-    const auto report =
-        context.get(fmt::format("/api/v1/trace?topic={}&timeout={}", escaped(*topic), *seconds));
+    const auto report = context.get(
+        fmt::format("/api/v1/trace?topic={}&timeout={}", percent_encoded(*topic), *seconds));
     if (!report) return;
     context.print(*report, trace_text);
     // A script wants to know whether it arrived.

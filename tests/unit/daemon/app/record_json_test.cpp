@@ -67,6 +67,7 @@ TEST_CASE("what is wrong with a line is said") {
   CHECK_THAT(problem_of(R"({"topic":"a","payload":1,"time":"now"})"), Contains("\"time\""));
   CHECK_THAT(problem_of(R"({"topic":"a","payload":1,"clock":"good"})"), Contains("\"clock\""));
   CHECK_THAT(problem_of(R"({"topic":"a","payload":1,"qos":3})"), Contains("\"qos\""));
+  CHECK_THAT(problem_of(R"({"topic":"a","payload":1,"qos":4294967297})"), Contains("\"qos\""));
   CHECK_THAT(problem_of(R"({"topic":"a","payload":1,"retain":1})"), Contains("\"retain\""));
   CHECK_THAT(problem_of(R"({"topic":"a","payload":1,"publisher":[]})"), Contains("\"publisher\""));
   CHECK_THAT(problem_of(R"({"topic":"a","payload":1,"tail":"/w=="})"), Contains("\"tail\""));

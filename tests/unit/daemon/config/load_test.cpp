@@ -387,4 +387,41 @@ TEST_CASE(
       Contains("limits.subscriptions"));
 }
 
+TEST_CASE("what is missing is named with its place in the list") {
+  CHECK_THAT(error_of(kCloud + "exports: [ { name: e, stream: s, to: cloud, topic: t }, 5 ]\n"),
+             Contains("exports[1]: must be a map of keys, not a value"));
+  CHECK_THAT(error_of(kCloud + "exports: [ { name: e, stream: s, to: cloud } ]\n"),
+             Contains("t.yaml:5: exports[0].topic: is missing"));
+  CHECK_THAT(error_of("gateway: { id: g }\nuplinks: [ { name: a } ]\n"),
+             Contains("uplinks[0].endpoints: is missing"));
+}
+
+// Each line of the example in turn with each wrong value, and each left out: errors or none, but
+// an answer.
+TEST_CASE("whatever stands in the file, the check ends with an answer") {
+  Folder folder;
+  std::vector<std::string> lines;
+  std::ifstream input(TIDEGATE_EXAMPLE);
+  for (std::string line; std::getline(input, line);) lines.push_back(line);
+  REQUIRE(lines.size() > 50);
+  const auto load_with = [&](std::size_t at, const std::string& line) {
+    std::string text;
+    for (std::size_t i = 0; i < lines.size(); ++i) text += (i == at ? line : lines[i]) + "\n";
+    const auto loaded = folder.load_text(text);
+    REQUIRE(loaded.config.has_value() == loaded.errors.empty());
+  };
+  for (std::size_t at = 0; at < lines.size(); ++at) {
+    INFO(at + 1 << ": " << lines[at]);
+    load_with(at, "");
+    load_with(at, "  " + lines[at]);
+    const auto colon = lines[at].find(':');
+    if (colon == std::string::npos || lines[at].starts_with('#')) continue;
+    for (const char* value :
+         {"5", "~", "\"\"", "\"\\0\"", "[]", "{}", "[5]", "[{}]", "[[]]", "{a: b}"}) {
+      INFO(value);
+      load_with(at, lines[at].substr(0, colon + 1) + " " + value);
+    }
+  }
+}
+
 }  // namespace tg::config

@@ -35,7 +35,7 @@ struct Bench {
     });
   }
   bool offer(const std::string& topic, const std::string& payload) {
-    return bridge.offer({topic, payload, {}, 1, 0});
+    return bridge.offer({topic, payload, {}, 1, {}});
   }
   void from_cloud(const std::string& topic, const std::string& payload) {
     cloud::IncomingMessage message;
@@ -71,6 +71,16 @@ TEST_CASE("an answer goes up on its mapped topic, anything else is not taken") {
   CHECK(bench.offer("cmd/d7/response", "ok"));
   CHECK(bench.ready_calls == 1);
   CHECK(bench.take_all() == Lines{"cmd/gw1/d7/response ok"});
+}
+
+TEST_CASE("what its publisher lets expire at once is not passed on") {
+  Bench bench;
+  bench.bridge.link_up(SIZE_MAX);
+  CHECK(bench.bridge.offer({"cmd/d7/response", "late", {}, 1, 0}));
+  CHECK_FALSE(bench.bridge.is_ready());
+  CHECK(bench.offer("cmd/d7/response", "ok"));
+  CHECK(bench.take_all() == Lines{"cmd/gw1/d7/response ok"});
+  CHECK(bench.counted("expired", 1));
 }
 
 TEST_CASE("a command comes down on its mapped topic") {

@@ -451,6 +451,23 @@ TEST_CASE("a record refused by name becomes a dead letter without a new connecti
   CHECK(bench.source.cursor == 4);
 }
 
+TEST_CASE("a refused record that cannot be read for now is not passed over") {
+  Bench bench(raw());
+  bench.link_up();
+  bench.append(1);
+  bench.take_all_raw();
+  CHECK(bench.exporter->refused(1, "not authorised"));
+  const auto [from, done] = std::move(bench.source.reads.front());
+  bench.source.reads.pop_front();
+  done(fail(ErrorCode::kIo, "the disk does not answer"));
+  CHECK(bench.source.cursor == 1);
+  CHECK(bench.letters.all.empty());
+  bench.time.timers.advance_ms(1000);
+  bench.source.answer();
+  CHECK(bench.letters.all == Ranges{"1 not authorised 1 1"});
+  CHECK(bench.source.cursor == 2);
+}
+
 TEST_CASE("a refused batch is sent record by record, and only what is refused then is lettered") {
   Bench bench(json_of(10));
   bench.link_up();

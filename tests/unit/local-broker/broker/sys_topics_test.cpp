@@ -33,6 +33,29 @@ std::map<std::string, std::string> told(Fixture& f, const std::string& filter = 
 
 }  // namespace
 
+TEST_CASE("A $SYS value that found no memory is said again when there is some") {
+  auto options = every_second();
+  options.total_memory = 400'000;
+  Fixture f(options);
+  Client pub(f);
+  REQUIRE(pub.connect("pub") == 0);
+  f.advance_ms(2'000);
+  const std::size_t all = told(f).size();
+  int filled = 0;
+  for (const std::size_t size : {10'000U, 1'000U, 100U, 10U, 1U}) {  // to the last byte
+    for (int i = 0; i < 40; ++i) {
+      pub.publish("fill/" + std::to_string(filled++), std::string(size, 'x'), 0, 0, true);
+    }
+  }
+  Client other(f);
+  REQUIRE(other.connect("other") == 0);
+  f.advance_ms(2'000);
+  CHECK(told(f).size() < all);
+  for (int i = 0; i < filled; ++i) pub.publish("fill/" + std::to_string(i), "", 0, 0, true);
+  f.advance_ms(2'000);
+  CHECK(told(f).size() == all);
+}
+
 TEST_CASE("$SYS names the version, the time, the clients and what has passed") {
   Fixture f(every_second());
   Client sub(f);

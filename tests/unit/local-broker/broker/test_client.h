@@ -196,7 +196,7 @@ class Client {
 class Fixture {
  public:
   explicit Fixture(BrokerOptions broker_options = quiet(), SessionStore* session_store = nullptr)
-      : options(broker_options), store(session_store) {
+      : options(std::move(broker_options)), store(session_store) {
     start();
   }
   // A broker that knows what the store holds; the one before, if any, is gone without a word.
