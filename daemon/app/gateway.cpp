@@ -102,6 +102,9 @@ Result<void> Gateway::State::open_store() {
   events.on_rewound = [this](store::ReaderId reader) {
     for (const auto& uplink : uplinks_) uplink->on_rewound(reader);
   };
+  events.on_replaced = [this] {
+    if (broker_) broker_->keep_anew();
+  };
   store_->set_events(std::move(events));
   router_.emplace(routes(config(), *store_), bridged_filters(config()));
   dead_letters_.emplace(*store_, metrics_, [this](std::string_view topic, store::StreamId stream) {
@@ -119,7 +122,7 @@ Result<void> Gateway::State::start_broker() {
   if (config().persistence) {
     sessions_.emplace(*store_, clock_);
   } else {
-    store_->broker_changes().clear_all();  // what is there would be out of date by the next time
+    store_->broker_changes().begin_anew();  // what is there would be out of date by the next time
   }
   auto options = broker_options(config());
   options.version = kVersion;

@@ -132,6 +132,11 @@ broker::Intake SessionStore::admit(std::size_t bytes) {
   return broker::Intake::kDone;
 }
 
+void SessionStore::begin_anew() {
+  undated_.clear();  // their ids are no more; the absence counts from this run's start
+  store_.broker_changes().begin_anew();
+}
+
 void SessionStore::put_session(const broker::StoredSession& session) {
   undated_.erase(session.id);
   store::SessionRow row;
@@ -142,6 +147,8 @@ void SessionStore::put_session(const broker::StoredSession& session) {
   row.expires_after_ms = session.expires_after_ms;
   row.is_away = session.is_away;
   row.left = now();
+  row.left.at.wall_ms -= session.away_ms;
+  row.left.at.mono_ms -= session.away_ms;
   store_.broker_changes().put_session(std::move(row));
 }
 

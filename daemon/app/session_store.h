@@ -30,6 +30,7 @@ class SessionStore final : public broker::SessionStore {
   // Tells the broker how long those have been away whose absence could not be dated by load().
   void check_clock(broker::Broker& broker);
 
+  void begin_anew() override;
   void put_session(const broker::StoredSession& session) override;
   void erase_session(broker::StoredId session) override;
   void put_subscription(broker::StoredId session, const mqtt::FilterRequest& request,

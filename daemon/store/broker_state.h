@@ -93,8 +93,11 @@ class BrokerChanges {
   void move_copy(const CopyRow& row);  // its packet id, step and message
   void erase_copy(BrokerId copy);
 
-  // Everything of earlier runs is deleted first.
-  void clear_all() { clear_all_ = true; }
+  // Everything before is deleted first, here and in the database.
+  void begin_anew() {
+    *this = {};
+    clear_all_ = true;
+  }
 
   // Those of a later group, after these.
   void absorb(BrokerChanges&& later);

@@ -164,6 +164,8 @@ class Store {
     // rewind() has set a reader back: it begins anew at position().
     std::function<void(ReaderId)> on_rewound;
     std::function<void(Health, std::string_view reason)> on_health;
+    // A damaged database has been put aside, and with it the broker's state.
+    std::function<void()> on_replaced;
   };
 
   // Opens or makes DIR/streams.db. The time does not depend on what is stored.

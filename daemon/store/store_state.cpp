@@ -174,6 +174,7 @@ void Store::State::replaced(const std::filesystem::path& set, const Opened& open
     if (paused_[i]) note_paused(static_cast<ReaderId>(i));
   }
   begin_restore(set, {});
+  if (events_.on_replaced) events_.on_replaced();
 }
 
 void Store::State::note_paused(ReaderId reader) {

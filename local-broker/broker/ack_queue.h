@@ -51,6 +51,7 @@ class AckQueue {
   [[nodiscard]] std::size_t unfinished() const { return owed_pubacks_ + qos2_held_.size(); }
   [[nodiscard]] bool holds_id(std::uint16_t packet_id) const;
   void hold_id(std::uint16_t packet_id);
+  [[nodiscard]] const std::vector<std::uint16_t>& held_ids() const { return qos2_held_; }
   // False when it was not held.
   bool release_id(std::uint16_t packet_id);
 

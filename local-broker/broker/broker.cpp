@@ -188,6 +188,8 @@ Broker::~Broker() = default;
 
 Result<void> Broker::restore() { return broker::restore(*state_); }
 
+void Broker::keep_anew() { broker::keep_anew(*state_); }
+
 void Broker::set_away(std::string_view client_id, std::int64_t away_ms) {
   Session* session = state_->sessions.find(client_id);
   if (session != nullptr && session->connection == nullptr) {

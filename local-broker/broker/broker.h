@@ -88,6 +88,8 @@ class Broker {
 
   // Takes up what the store holds; before listen().
   Result<void> restore();
+  // The store has lost what it was told: it is told all of it once more.
+  void keep_anew();
   // For so long has this restored session's client been away: its expiry follows from that.
   void set_away(std::string_view client_id, std::int64_t away_ms);
   // The port that was bound; 0 for a Unix socket. `inherited` is listened on instead, if it is

@@ -234,6 +234,8 @@ void drop_copy(Core& core, Copy& copy);
 void drop_message(Core& core, Copy& copy);
 void keep_retained(Core& core, const Message& message);
 void drop_retained(Core& core, const Message& message);
+// All of it once more, under new ids: the store has lost it.
+void keep_anew(Core& core);
 // The serial that complete_token() will see when the changes so far are durable.
 [[nodiscard]] std::uint64_t await_commit(Core& core, const Session& session);
 // Changes of this publish are waited for before it is acknowledged.

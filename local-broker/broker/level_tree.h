@@ -43,6 +43,14 @@ class LevelTree {
     for (std::string_view level; node != kNoNode && levels.next(level);) node = child(node, level);
     return node;
   }
+  // What was inserted to make it.
+  [[nodiscard]] std::string path(NodeId node) const {
+    std::string path = nodes_[node].level;
+    for (NodeId at = nodes_[node].parent; at != kRoot; at = nodes_[at].parent) {
+      path.insert(0, nodes_[at].level + '/');
+    }
+    return path;
+  }
   // Removes the node and then its parents while there is nothing in or below them.
   void prune(NodeId node) {
     while (node != kRoot && nodes_[node].first_child == kNoNode && nodes_[node].value.empty()) {

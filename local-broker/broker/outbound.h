@@ -89,10 +89,13 @@ class Outbound {
 
   // From the store, in order. False when it does not fit: it can only be queued then.
   bool restore(InFlight record);
+  // Calls visit(Copy&, const InFlight*), the latter null when it is queued.
   template <class Visit>
   void for_each(Visit&& visit) {
-    for (std::size_t i = 0; i < window_.size(); ++i) visit(static_cast<Copy&>(window_[i]));
-    for (std::size_t i = 0; i < queue_.size(); ++i) visit(static_cast<Copy&>(queue_[i]));
+    for (std::size_t i = 0; i < window_.size(); ++i) visit(window_[i], &window_[i]);
+    for (std::size_t i = 0; i < queue_.size(); ++i) {
+      visit(queue_[i], static_cast<const InFlight*>(nullptr));
+    }
   }
 
   void push(Queued queued);

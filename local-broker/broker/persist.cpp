@@ -6,6 +6,8 @@
 // exactly-once also PUBCOMP, the first PUBLISH of a QoS 2 copy (its packet id must not name another
 // message after a crash) and its PUBREL. PUBLISH at QoS 1 and the receiver's PUBACK and PUBCOMP
 // wait for nothing: lost in a crash, they are repeated, which those flows allow.
+#include <algorithm>
+
 #include "daemon/base/assert.h"
 #include "local-broker/broker/core.h"
 
@@ -42,7 +44,51 @@ StoredCopy stored(const Session& session, const Copy& copy, std::uint16_t packet
   return row;
 }
 
+// For so long, as far as its expiry tells.
+std::int64_t away_ms(const Core& core, const Session& session) {
+  if (!session.expiry.is_armed()) return 0;
+  return std::max<std::int64_t>(session.expires_after_ms - (session.expiry.due_ms - core.now_ms),
+                                0);
+}
+
+// Everything of the session, under a new id.
+void keep_all(Core& core, Session& session) {
+  session.stored = 0;
+  keep_session(core, session);
+  core.subscriptions.for_each(session, [&](const mqtt::FilterRequest& request, std::uint32_t id) {
+    core.store.put_subscription(session.stored, request, id);
+  });
+  for (const std::uint16_t id : session.acks.held_ids()) core.store.hold(session.stored, id);
+  session.outbound.for_each([&](Copy& copy, const InFlight* sent) {
+    if (copy.stored == 0) return;
+    copy.stored = ++core.last_stored_copy;
+    if (copy.message) refer(core, *copy.message);
+    const Await first = copy.qos == 1 ? Await::kPuback : Await::kPubrec;
+    core.store.put_copy(stored(session, copy, sent != nullptr ? sent->packet_id : 0,
+                               sent != nullptr ? sent->await : first));
+  });
+}
+
 }  // namespace
+
+void keep_anew(Core& core) {
+  if (!core.store.keeps()) return;
+  core.store.begin_anew();
+  const auto is_kept = [](const Session& session) { return session.stored != 0; };
+  core.sessions.for_each([&](Session& session) {
+    if (!is_kept(session)) return;
+    session.outbound.for_each([](Copy& copy, const InFlight*) {
+      if (copy.stored != 0 && copy.message) copy.message->stored().references = 0;
+    });
+  });
+  core.retained.for_each([](const Message& message) { message.stored().references = 0; });
+  core.retained.for_each([&core](const Message& message) {
+    if (message.stored().is_retained) keep_retained(core, message);
+  });
+  core.sessions.for_each([&](Session& session) {
+    if (is_kept(session)) keep_all(core, session);
+  });
+}
 
 void keep_session(Core& core, Session& session) {
   if (!core.store.keeps()) return;
@@ -58,12 +104,13 @@ void keep_session(Core& core, Session& session) {
   row.protocol = session.client.protocol;
   row.expires_after_ms = session.expires_after_ms;
   row.is_away = session.connection == nullptr;
+  row.away_ms = away_ms(core, session);
   core.store.put_session(row);
 }
 
 void forget_session(Core& core, Session& session) {
   if (session.stored == 0) return;
-  session.outbound.for_each([&core](Copy& copy) { drop_copy(core, copy); });
+  session.outbound.for_each([&core](Copy& copy, const InFlight*) { drop_copy(core, copy); });
   core.store.erase_session(session.stored);
   session.stored = 0;
   core.subscriptions.invalidate();  // TopicEntry::is_kept

@@ -30,6 +30,14 @@ class Retained {
     for (const NodeId node : matched_) visit(tree_.value(node).message);
   }
 
+  // Calls visit(const Message&) for each.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    matched_.clear();
+    collect_below(tree_.kRoot, false);
+    for (const NodeId node : matched_) visit(*tree_.value(node).message);
+  }
+
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_ + tree_.bytes(); }
   [[nodiscard]] std::size_t tree_bytes() const { return tree_.bytes(); }

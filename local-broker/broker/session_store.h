@@ -27,7 +27,7 @@ struct StoredSession {
   std::uint8_t protocol = 4;
   std::int64_t expires_after_ms = 0;  // Session::kNever too
   bool is_away = false;
-  std::int64_t away_ms = 0;  // load(): for so long, as far as the clocks can tell
+  std::int64_t away_ms = 0;  // for so long; from load() as far as the clocks can tell
 };
 
 // A message on its way to one session: queued while packet_id is 0, then in flight.
@@ -75,6 +75,8 @@ class SessionStore {
   // Broker::complete(token) when everything up to here is durable.
   virtual void await(AckToken token) { (void)token; }
 
+  // What was told before is gone, or will be: what is told from now on is all there is.
+  virtual void begin_anew() {}
   virtual void put_session(const StoredSession& session) { (void)session; }
   // With its subscriptions and held packet ids; its copies are erased one by one.
   virtual void erase_session(StoredId session) { (void)session; }

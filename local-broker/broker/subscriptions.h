@@ -38,6 +38,19 @@ class Subscriptions {
   bool remove(Session& session, const mqtt::FilterRequest& request);
   void remove_all(Session& session);
 
+  // Calls visit(const mqtt::FilterRequest&, subscription_id) for each of the session's.
+  template <class Visit>
+  void for_each(const Session& session, Visit&& visit) {
+    for (const SubscriptionPlace& at : session.subscriptions) {
+      const std::string filter = tree_.path(at.node);
+      const Subscriber& half = list_of(at)[at.index];
+      const bool is_shared = at.group != SubscriptionPlace::kNoGroup;
+      visit(mqtt::FilterRequest{filter, is_shared ? tree_.value(at.node).groups[at.group].name : "",
+                                half.options},
+            half.subscription_id);
+    }
+  }
+
   // Calls visit(const Subscriber&) for every subscription of a session's own that matches; a
   // session with overlapping filters is visited several times. Calls visit_group(GroupPlace, const
   // SharedGroup&) for every shared one.

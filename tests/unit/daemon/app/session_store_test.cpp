@@ -104,6 +104,33 @@ TEST_CASE("what the broker tells comes back, with ages by the clock") {
   CHECK(listing.copy.subscription_id == 7);
 }
 
+TEST_CASE("what is told after a new beginning is all there is, with the absence so far") {
+  TempDir dir;
+  TestLoop loop;
+  {
+    OpenStore open(loop, store::one_stream(dir));
+    SessionStore sessions(*open, loop.clock);
+    sessions.put_session(session());
+    sessions.hold(1, 5);
+    open.flush();
+    sessions.begin_anew();
+    broker::StoredSession again = session();
+    again.id = 2;
+    again.away_ms = 30'000;
+    sessions.put_session(again);
+    sessions.put_subscription(2, {"a/#", "", 1}, 0);
+    open.flush();
+  }
+  OpenStore open(loop, store::one_stream(dir));
+  SessionStore sessions(*open, loop.clock);
+  Listing listing;
+  REQUIRE(sessions.load(listing));
+  CHECK(listing.client_id == "pump");
+  CHECK(listing.away_ms == 32'000);
+  CHECK(listing.filter == ":a/# 1 0");
+  CHECK(listing.held == 0);
+}
+
 TEST_CASE("absence since an earlier boot counts when the clock is synchronised") {
   TempDir dir;
   TestLoop loop;

@@ -175,7 +175,8 @@ TEST_CASE("later groups change and erase what earlier ones wrote") {
   CHECK(load(store) == Lines{"last 2 3 3", "session 2 two/ v4 1000", "filter 2 :a 2 9", "held 2 6",
                              "message 3 t=x  1 0", "copy 1 2<-0 id4 q1 s2 0",
                              "copy 3 2<-3 id0 q1 s0 0"});
-  store->broker_changes().clear_all();
+  store->broker_changes().put_session(session(2, "gone"));
+  store->broker_changes().begin_anew();
   store->broker_changes().put_session(session(3, "new"));
   store.flush();
   CHECK(load(store) == Lines{"last 3 0 0", "session 3 new/ v4 1000"});
@@ -373,7 +374,7 @@ TEST_CASE("a later group that clears all leaves nothing of what came before") {
   BrokerChanges changes;
   BrokerChanges later;
   changes.put_message(message(1, "x"));
-  later.clear_all();
+  later.begin_anew();
   changes.absorb(std::move(later));
   CHECK_FALSE(changes.empty());
   CHECK(changes.bytes() == 0);

@@ -256,6 +256,10 @@ TEST_CASE("damage that shows while the store runs is put aside without a restart
   fill(dir, loop);
   OpenStore store(loop, options_of(dir));
   const auto epoch = store->epoch();
+  int replaced = 0;
+  Store::Events events;
+  events.on_replaced = [&] { ++replaced; };
+  store->set_events(std::move(events));
   damage(dir.path / "streams.db", [](int fd, off_t size) {
     for (off_t at = 8 * 4096; at < size / 2; at += 4096) write_garbage(fd, at, 4096, 1);
   });
@@ -266,6 +270,7 @@ TEST_CASE("damage that shows while the store runs is put aside without a restart
   });
   wait_salvaged(store, loop);
   CHECK(quarantines(loop) == 1);
+  CHECK(replaced == 1);
   const Seq seq = put(store, loop, payload(1000));
   CHECK(seq > kRecords);
   CHECK(store.payloads(0, seq) == std::vector<std::string>{payload(1000)});

@@ -58,6 +58,13 @@ class FakeSessionStore final : public SessionStore {
   Intake admit(std::size_t) override { return room; }
   void await(AckToken token) override { tokens.push_back(token); }
 
+  void begin_anew() override {
+    pending.clear();
+    change([this] {
+      sessions.clear(), filters.clear(), held.clear();
+      messages.clear(), retained.clear(), copies.clear();
+    });
+  }
   void put_session(const StoredSession& row) override {
     last_session = std::max(last_session, row.id);
     Session session{std::string(row.client_id), std::string(row.identity), row};

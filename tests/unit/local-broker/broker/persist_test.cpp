@@ -415,6 +415,56 @@ TEST_CASE("A message stays for its copies when it is retained no more") {
   CHECK(a.receive().payload.size() == 3000);
 }
 
+TEST_CASE("A store that has lost everything is told everything anew") {
+  Persistent f;
+  Client pub(f);
+  REQUIRE((pub.connect("pub", lasting()) & 0xFF) == 0);
+  Client on(f);
+  REQUIRE((on.connect("on", lasting()) & 0xFF) == 0);
+  f.subscribe(on, "t/#", 2);
+  {
+    Client away(f);
+    REQUIRE((away.connect("away", lasting()) & 0xFF) == 0);
+    f.subscribe(away, "t/+", 1);
+    f.subscribe(away, "$share/g/s/x", 1);
+    away.disconnect();
+  }
+  f.commit();
+  pub.publish("t/1", "first", 1, 1, true);  // retained, in flight to `on`, queued for `away`
+  pub.publish("t/2", "second", 2, 2);       // held until its PUBREL
+  pub.publish("t/3", "third", 1, 3);
+  f.commit();
+  const Packet sent = on.next();  // of the three, one has got as far as its PUBREC
+  REQUIRE(sent.type == 3);
+  f.advance_ms(5'000);
+
+  const auto counts = [&f] {
+    return std::vector<std::size_t>{f.kept.sessions.size(), f.kept.filters.size(),
+                                    f.kept.held.size(),     f.kept.messages.size(),
+                                    f.kept.retained.size(), f.kept.copies.size()};
+  };
+  const auto before = counts();
+  REQUIRE(before == std::vector<std::size_t>{3, 3, 1, 4, 1, 6});
+  f.broker->keep_anew();
+  f.commit();
+  CHECK(counts() == before);
+  for (const auto& [id, session] : f.kept.sessions) {
+    CHECK(session.row.away_ms == (session.client_id == "away" ? 5'000 : 0));
+  }
+
+  f.crash();
+  CHECK(f.broker->stats().retained == 1);
+  Client again(f);
+  REQUIRE(again.connect("away", lasting()) == kPresent);
+  CHECK(again.drain() == "t/1=first t/2=second t/3=third");
+  Client pub_again(f);
+  REQUIRE(pub_again.connect("pub", lasting()) == kPresent);
+  pub_again.publish("t/2", "second", 2, 2, false, true);
+  pub_again.publish("s/x", "shared", 1, 4);
+  f.commit();
+  CHECK(again.drain() == "s/x=shared");  // and not t/2 once more
+}
+
 TEST_CASE("What refers to nothing is erased when it is loaded") {
   Persistent f;
   f.subscribe_away("a", "t", 1);
