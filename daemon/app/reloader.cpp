@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/app/broker_config.h"
+#include "daemon/app/certificates.h"
 #include "daemon/base/assert.h"
 #include "daemon/base/log.h"
 #include "daemon/config/last_good.h"
@@ -82,6 +83,7 @@ void Reloader::read(const std::function<void(std::shared_ptr<Run>)>& then, Done 
   in_thread([this, run, then, alive = alive_, file = origin_.file, post = post_] {
     run->loaded = config::load(file);
     check_listener_files(run->loaded);
+    check_uplink_files(run->loaded);
     post([this, run, then, alive] {
       if (!*alive) return;
       auto& outcome = run->outcome;

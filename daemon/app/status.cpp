@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "daemon/app/certificates.h"
 #include "daemon/app/system.h"
 #include "daemon/app/version.h"
 
@@ -234,6 +235,21 @@ ordered_json processors_json(const plugin_host::PluginHost* plugins) {
   return all;
 }
 
+ordered_json certificates_json(const Parts& parts) {
+  ordered_json all = ordered_json::array();
+  const std::int64_t now_s = parts.clock->now().wall_ms / 1000;
+  for (const auto& item : certificates(*parts.config)) {
+    const bool is_read = item.not_after_s != 0;
+    all.push_back({{"key", item.key},
+                   {"file", item.file},
+                   {"subject", item.subject},
+                   {"not_after", is_read ? ordered_json(item.not_after_s * 1000) : ordered_json()},
+                   {"left_s", is_read ? ordered_json(item.not_after_s - now_s) : ordered_json()},
+                   {"problem", item.problem}});
+  }
+  return all;
+}
+
 }  // namespace
 
 ordered_json status_json(const Parts& parts) {
@@ -265,6 +281,7 @@ ordered_json status_json(const Parts& parts) {
                               {"bytes", parts.dead_letters->bytes()}};
   }
   status["processors"] = processors_json(parts.plugins);
+  status["certificates"] = certificates_json(parts);
   return status;
 }
 
@@ -317,6 +334,13 @@ void update_gauges(const Parts& parts, Metrics& metrics) {
       .set(static_cast<double>(system.rss_bytes));
   metrics.gauge("process_open_fds", "Open file descriptors of the daemon")
       .set(static_cast<double>(system.open_files));
+  for (const auto& item : certificates(*parts.config)) {
+    metrics
+        .gauge("tidegate_certificate_expiration_timestamp_seconds",
+               "When a certificate of the gateway's own expires; 0 when it cannot be read",
+               {{"key", item.key}})
+        .set(static_cast<double>(item.not_after_s));
+  }
   metrics.gauge("tidegate_config_last_good", "1 when the last good configuration runs, else 0")
       .set(parts.reloader->runs_last_good() ? 1 : 0);
   metrics.gauge("tidegate_config_restart_keys", "Changed keys that wait for a restart")

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "daemon/app/broker_config.h"
+#include "daemon/app/certificates.h"
 #include "daemon/app/describe.h"
 #include "daemon/app/describe_keys.h"
 #include "daemon/app/exit_codes.h"
@@ -155,6 +156,7 @@ int main(int argc, char** argv) {
   try {
     auto loaded = config::load(file);
     app::check_listener_files(loaded);
+    app::check_uplink_files(loaded);
     return check_only ? check(loaded, file) : run(std::move(loaded), file, argv);
   } catch (const std::exception& error) {
     log::error(kLog, "internal error: {}", error.what());

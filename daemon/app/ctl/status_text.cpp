@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -98,6 +99,11 @@ std::string status_text(const Json& status) {
                    return Row{text(p, "name"),    text(p, "plugin"),     text(p, "state"),
                               text(p, "backlog"), text(p, "records_in"), text(p, "records_out"),
                               text(p, "errors")};
+                 });
+  out += section(status, "certificates", "Certificates", {"KEY", "SUBJECT", "EXPIRES", "PROBLEM"},
+                 [](const Json& c) {
+                   return Row{text(c, "key"), text(c, "subject"),
+                              time_text(std::max(number(c, "not_after"), 0.0)), text(c, "problem")};
                  });
   return out;
 }

@@ -2,7 +2,9 @@
 
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -103,6 +105,17 @@ std::shared_ptr<const Certificate> read_certificate(const X509& certificate) {
   out->serial = serial_text(certificate);
   out->not_after_s = unix_seconds(X509_get0_notAfter(&certificate));
   return out;
+}
+
+Result<std::shared_ptr<const Certificate>> load_certificate(const std::string& file) {
+  const std::unique_ptr<BIO, Freed<BIO_free>> input(BIO_new_file(file.c_str(), "r"));
+  const std::unique_ptr<X509, Freed<X509_free>> certificate(
+      input != nullptr ? PEM_read_bio_X509(input.get(), nullptr, nullptr, nullptr) : nullptr);
+  ERR_clear_error();
+  if (certificate == nullptr) {
+    return fail(ErrorCode::kInvalid, file + " holds no certificate that can be read");
+  }
+  return read_certificate(*certificate);
 }
 
 std::string identity_of(const Certificate& certificate) {

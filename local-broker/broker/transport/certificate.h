@@ -1,9 +1,10 @@
-// What a client's certificate says, read from OpenSSL's form of it.
+// What a certificate says, read from OpenSSL's form of it.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "daemon/base/result.h"
 #include "local-broker/broker/hooks.h"
 
 struct x509_st;
@@ -12,6 +13,9 @@ namespace tg::broker {
 
 // Names that hold a NUL or are no UTF-8 are left out: nobody is to pass for another by them.
 [[nodiscard]] std::shared_ptr<const Certificate> read_certificate(const x509_st& certificate);
+
+// The first in a file of PEM.
+[[nodiscard]] Result<std::shared_ptr<const Certificate>> load_certificate(const std::string& file);
 
 // The common name, else the first alternative name; empty when it names nobody.
 [[nodiscard]] std::string identity_of(const Certificate& certificate);

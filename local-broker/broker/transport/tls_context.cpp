@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -110,6 +111,22 @@ class Loader {
     }
     has_certificate_ = true;
     warn_of_end(*SSL_CTX_get0_certificate(context_.get()));
+    warn_of_order();
+  }
+
+  // Each certificate of the file is to have issued the one before.
+  void warn_of_order() {
+    STACK_OF(X509)* chain = nullptr;
+    SSL_CTX_get0_chain_certs(context_.get(), &chain);
+    X509* subject = SSL_CTX_get0_certificate(context_.get());
+    for (int i = 0; i < sk_X509_num(chain); subject = sk_X509_value(chain, i++)) {
+      if (X509_check_issued(sk_X509_value(chain, i), subject) == X509_V_OK) continue;
+      warn("certificate",
+           fmt::format("{}: certificate {} of the file has not issued the one before it; peers may "
+                       "not find the way to their authority",
+                       options_.certificate, i + 2));
+      return;
+    }
   }
 
   void load_key() {

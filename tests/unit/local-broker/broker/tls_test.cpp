@@ -325,4 +325,18 @@ TEST_CASE("The check of the files names the key at fault") {
   REQUIRE(problems.size() == 1);
   CHECK(problems[0].is_warning);
   CHECK_THAT(problems[0].message, Contains("has expired"));
+  // A chain whose second certificate has not issued the first.
+  const auto text = [](const std::string& file) {
+    std::ifstream input(file);
+    return std::string{std::istreambuf_iterator<char>(input), {}};
+  };
+  const auto order = [&](const std::string& after) {
+    return TlsContext::check(
+        {pki.write("chain.crt", text(server.certificate) + text(after)), server.key});
+  };
+  CHECK(order(pki.ca()).empty());
+  const auto wrong_order = order(device.certificate);
+  REQUIRE(wrong_order.size() == 1);
+  CHECK(wrong_order[0].is_warning);
+  CHECK_THAT(wrong_order[0].message, Contains("certificate 2 of the file has not issued"));
 }

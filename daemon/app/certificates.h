@@ -1,0 +1,29 @@
+// The gateway's own certificates: those of the listeners and those it shows to clouds. Read from
+// their files each time. Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/config/config.h"
+#include "daemon/config/load.h"
+
+namespace tg::app {
+
+struct CertificateStatus {
+  std::string key;  // broker.listeners[NAME].tls.certificate, cloud.certificate, uplinks[NAME].…
+  std::string file;
+  std::string subject;           // its common name, else the first of its other names
+  std::int64_t not_after_s = 0;  // since 1970; 0 = it cannot be read
+  std::string problem;           // of it or its key; empty = none
+};
+
+// In the order of the configuration.
+[[nodiscard]] std::vector<CertificateStatus> certificates(const config::Config& config);
+
+// Opens the certificates and keys for the uplinks; what is wrong with them joins the errors and
+// warnings. The listeners' are check_listener_files()'.
+void check_uplink_files(config::LoadResult& loaded);
+
+}  // namespace tg::app
