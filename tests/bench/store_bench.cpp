@@ -86,13 +86,17 @@ class Loop {
   }
   template <typename Condition>
   void run_until(Condition condition) {
+    using std::chrono::milliseconds;
     while (true) {
-      timers.advance_ms(0);
+      const auto now = std::chrono::steady_clock::now();
+      const auto passed = std::chrono::duration_cast<milliseconds>(now - at_);
+      at_ += passed;
+      timers.advance_ms(passed.count());
       if (condition()) return;
       std::deque<tg::Task> tasks;
       {
         std::unique_lock lock(mutex_);
-        ready_.wait(lock, [this] { return !tasks_.empty(); });
+        ready_.wait_for(lock, milliseconds(20), [this] { return !tasks_.empty(); });
         tasks.swap(tasks_);
       }
       for (auto& task : tasks) task();
@@ -106,6 +110,7 @@ class Loop {
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<tg::Task> tasks_;
+  std::chrono::steady_clock::time_point at_ = std::chrono::steady_clock::now();
 };
 
 // 200 devices, one topic each, telemetry as JSON.
@@ -181,6 +186,7 @@ class Bench {
     }
   }
 
+  // As an export does: the store commits positions each second, not with each batch.
   std::uint64_t drain() {
     tg::store::Seq at = store_->position(0);
     const tg::store::Seq first = at;
@@ -194,11 +200,11 @@ class Bench {
         answered = true;
       });
       loop_.run_until([&] { return answered; });
-      if (empty) return at - first;
       store_->advance(0, at);
-      bool durable = false;
-      store_->after_commit([&] { durable = true; });
-      loop_.run_until([&] { return durable; });
+      if (!empty) continue;
+      store_->await(++token_);
+      loop_.run_until([this] { return committed_ == token_; });
+      return at - first;
     }
   }
 
