@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "daemon/cloud/diagnose.h"
-#include "daemon/cloud/resolve.h"
 
 namespace tg::cloud {
 
@@ -32,13 +31,7 @@ Generation AnyLink::open(LinkOptions options) {
 void AnyLink::probe(LinkOptions options, std::function<void(Down)> done) {
   std::thread([options = std::move(options), post = post_, alive = std::weak_ptr(alive_),
                done = std::move(done)] {
-    Down found;
-    if (options.proxy.empty()) {  // what lies behind a proxy cannot be seen from here
-      const auto addresses = resolve(options.endpoint.host);
-      found = addresses ? diagnose(options, *addresses)
-                        : Down{DownCause::kResolver, addresses.error().message};
-    }
-    post([alive, done, found = std::move(found)] {
+    post([alive, done, found = diagnose(options)] {
       if (!alive.expired()) done(found);
     });
   }).detach();

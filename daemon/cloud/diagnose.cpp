@@ -2,17 +2,22 @@
 
 #include <netdb.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "daemon/base/unique_fd.h"
+#include "daemon/cloud/resolve.h"
 
 namespace tg::cloud {
 
@@ -152,16 +157,100 @@ Down handshake(const LinkOptions& options, int fd) {
   return {};
 }
 
+struct Proxy {
+  std::string credentials;  // user:password, or empty
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+// validate.cpp has looked: http://[USER:PASSWORD@]HOST:PORT.
+Proxy parse_proxy(std::string_view url) {
+  Proxy proxy;
+  url.remove_prefix(std::string_view("http://").size());
+  if (const std::size_t at = url.rfind('@'); at != std::string_view::npos) {
+    proxy.credentials = url.substr(0, at);
+    url.remove_prefix(at + 1);
+  }
+  const std::size_t colon = url.rfind(':');
+  proxy.host = url.substr(0, colon);
+  if (proxy.host.starts_with('[')) proxy.host = proxy.host.substr(1, proxy.host.size() - 2);
+  const std::string port(url.substr(colon + 1));
+  proxy.port = static_cast<std::uint16_t>(std::strtoul(port.c_str(), nullptr, 10));
+  return proxy;
+}
+
+std::string base64(const std::string& text) {
+  std::string out(text.size() * 4 / 3 + 5, '\0');
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                   reinterpret_cast<const unsigned char*>(text.data()),
+                                   static_cast<int>(text.size()));
+  out.resize(static_cast<std::size_t>(size));
+  return out;
+}
+
+// The first line of its answer; empty when there is none.
+std::string ask_for_tunnel(int fd, const std::string& target, const std::string& credentials) {
+  std::string request = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";
+  if (!credentials.empty()) {
+    request += "Proxy-Authorization: Basic " + base64(credentials) + "\r\n";
+  }
+  request += "\r\n";
+  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(request.size())) {
+    return "";
+  }
+  constexpr std::size_t kLongestHead = 8192;
+  constexpr std::size_t kLongestLine = 100;
+  std::string answer;
+  while (answer.find("\r\n\r\n") == std::string::npos) {
+    char byte = 0;  // one by one: what follows the head is the server's
+    if (answer.size() >= kLongestHead || !wait_for(fd, POLLIN, kConnectWaitMs)) return "";
+    if (::recv(fd, &byte, 1, 0) != 1) return "";
+    answer += byte;
+  }
+  return answer.substr(0, std::min(answer.find("\r\n"), kLongestLine));
+}
+
+// An open `socket` to the endpoint, through the proxy; or what is in the way.
+Down tunnel(const LinkOptions& options, UniqueFd& socket) {
+  const Proxy proxy = parse_proxy(options.proxy);
+  const std::string name = "the proxy " + proxy.host + ":" + std::to_string(proxy.port) + ": ";
+  const auto addresses = resolve(proxy.host);
+  if (!addresses) return {DownCause::kResolver, name + addresses.error().message};
+  const std::string problem = connect_to(addresses->front(), proxy.port, socket);
+  if (!problem.empty()) return {DownCause::kUnreachable, name + problem};
+  const std::string& host = options.endpoint.host;
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  const std::string target =
+      (is_ipv6 ? '[' + host + ']' : host) + ':' + std::to_string(options.endpoint.port);
+  const std::string answer = ask_for_tunnel(socket.get(), target, proxy.credentials);
+  if (answer.empty()) return {DownCause::kUnreachable, name + "no answer to CONNECT"};
+  const std::size_t status = answer.find(' ');
+  if (status == std::string::npos || answer.compare(status, 2, " 2") != 0) {
+    return {DownCause::kRefused, name + "answers CONNECT with " + answer};
+  }
+  return {};
+}
+
 }  // namespace
 
-Down diagnose(const LinkOptions& options, const std::vector<std::string>& addresses) {
-  if (!options.proxy.empty() || addresses.empty()) return {};
+Down diagnose(const LinkOptions& options, const std::string& address) {
   UniqueFd socket;
-  const std::string problem = connect_to(addresses.front(), options.endpoint.port, socket);
-  if (!problem.empty()) {
-    return {DownCause::kUnreachable, addresses.front() + ": " + problem};
+  if (!options.proxy.empty()) {
+    Down obstacle = tunnel(options, socket);
+    if (!obstacle.reason.empty()) return obstacle;
+  } else if (const auto problem = connect_to(address, options.endpoint.port, socket);
+             !problem.empty()) {
+    return {DownCause::kUnreachable, address + ": " + problem};
   }
   return options.endpoint.tls ? handshake(options, socket.get()) : Down{};
+}
+
+Down diagnose(const LinkOptions& options) {
+  if (!options.proxy.empty()) return diagnose(options, "");
+  const auto addresses = resolve(options.endpoint.host);
+  if (!addresses) return {DownCause::kResolver, addresses.error().message};
+  return diagnose(options, addresses->front());
 }
 
 }  // namespace tg::cloud

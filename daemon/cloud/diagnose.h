@@ -7,13 +7,15 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "daemon/cloud/link.h"
 
 namespace tg::cloud {
 
+// The way to the endpoint by one of its addresses; with a proxy, through that one's tunnel instead.
 // With an empty reason when nothing stands in the way (now).
-[[nodiscard]] Down diagnose(const LinkOptions& options, const std::vector<std::string>& addresses);
+[[nodiscard]] Down diagnose(const LinkOptions& options, const std::string& address);
+// The same by the endpoint's name.
+[[nodiscard]] Down diagnose(const LinkOptions& options);
 
 }  // namespace tg::cloud

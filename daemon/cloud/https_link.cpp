@@ -11,7 +11,6 @@
 #include "daemon/cloud/diagnose.h"
 #include "daemon/cloud/https_publish.h"
 #include "daemon/cloud/link_thread.h"
-#include "daemon/cloud/resolve.h"
 
 namespace tg::cloud {
 
@@ -85,11 +84,8 @@ void HttpsLink::Worker::run() {
 
 void HttpsLink::Worker::handle(Open open) {
   current_ = open.generation;
-  if (open.options.proxy.empty()) {
-    const auto addresses = resolve(open.options.endpoint.host);
-    if (!addresses) return end({DownCause::kResolver, addresses.error().message});
-    Down obstacle = diagnose(open.options, *addresses);
-    if (!obstacle.reason.empty()) return end(std::move(obstacle));
+  if (Down obstacle = diagnose(open.options); !obstacle.reason.empty()) {
+    return end(std::move(obstacle));
   }
   auto publisher = HttpsPublish::open(std::move(open.options), abort_);
   if (!publisher) return end({DownCause::kOther, publisher.error().message});

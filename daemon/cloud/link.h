@@ -80,7 +80,7 @@ enum class DownCause : std::uint8_t {
   kCertificate,  // a certificate or a key, ours or theirs, is not accepted
   kExpired,      // a certificate is not valid at the time of our clock
   kHostName,     // the certificate bears another name
-  kRefused,      // the broker said no to CONNECT
+  kRefused,      // the broker or the proxy said no to CONNECT
   kClosed,       // the peer closed the connection, without a reason
   kRejected,     // … for something it was sent: the reason code blames a packet
   kServer,       // … for a reason of its own

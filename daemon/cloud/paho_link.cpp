@@ -264,8 +264,7 @@ void PahoLink::CloudThread::handle(Up up) {
 void PahoLink::CloudThread::handle(Ended ended) {
   if (!is_current(ended.generation)) return;
   if (connecting_ && !ended.answered) {
-    const std::vector<std::string> tried{addresses_[next_address_ % addresses_.size()]};
-    Down found = diagnose(options_, tried);
+    Down found = diagnose(options_, addresses_[next_address_ % addresses_.size()]);
     if (found.reason.empty()) {
       found = {DownCause::kRefused, "no CONNACK (" + ended.down.reason + ')'};
     }
