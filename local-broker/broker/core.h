@@ -167,13 +167,14 @@ struct Core {
   std::vector<std::uint8_t> codes;
 };
 
-// What total_memory bounds: messages (each once), queues, buffers, sessions and subscriptions. What
-// a connection takes by itself, its TLS state too, is bounded by max_connections.
+// What total_memory bounds: messages (each once), queues and windows, buffers, sessions and
+// subscriptions. What a connection takes by itself, its TLS state too, is bounded by
+// max_connections.
 [[nodiscard]] inline std::size_t memory_of(const Core& core) {
-  return core.messages.bytes + core.queue_entries * sizeof(Queued) + core.tail_bytes +
-         core.alias_bytes + core.channel_bytes + core.owed_bytes + core.pool.in_use() +
-         core.subscriptions.bytes() + core.retained.tree_bytes() + core.client_bytes +
-         core.sessions.size() * sizeof(Session);
+  return core.messages.bytes + core.queue_entries * sizeof(Queued) +
+         core.sessions.in_flight() * sizeof(InFlight) + core.tail_bytes + core.alias_bytes +
+         core.channel_bytes + core.owed_bytes + core.pool.in_use() + core.subscriptions.bytes() +
+         core.retained.tree_bytes() + core.client_bytes + core.sessions.size() * sizeof(Session);
 }
 [[nodiscard]] inline bool has_room(const Core& core, std::size_t more = 0) {
   return memory_of(core) + more <= core.options.total_memory;

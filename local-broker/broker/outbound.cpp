@@ -21,6 +21,7 @@ InFlight& Outbound::open_place(Copy copy) {
   last_id_ = next_id(last_id_);
   const Await await = copy.qos == 1 ? Await::kPuback : Await::kPubrec;
   window_.push_back({std::move(copy), last_id_, await});
+  note(1);
   return window_.back();
 }
 
@@ -52,7 +53,9 @@ bool Outbound::finish(std::uint16_t packet_id, Await await, Copy* done) {
   record->await = Await::kNothing;
   record->stored = 0;
   record->message = {};
-  while (!window_.empty() && window_.front().await == Await::kNothing) window_.pop_front();
+  for (; !window_.empty() && window_.front().await == Await::kNothing; note(-1)) {
+    window_.pop_front();
+  }
   unsent_ = std::min(unsent_, window_.size());
   return true;
 }
@@ -86,6 +89,7 @@ bool Outbound::restore(InFlight record) {
   }
   last_id_ = record.packet_id;
   window_.push_back(std::move(record));
+  note(static_cast<std::ptrdiff_t>(gap) + 1);
   return true;
 }
 

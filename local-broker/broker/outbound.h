@@ -42,6 +42,14 @@ struct Queued : Copy {
 
 class Outbound {
  public:
+  Outbound() = default;
+  ~Outbound() { note(-static_cast<std::ptrdiff_t>(window_.size())); }
+  Outbound(const Outbound&) = delete;
+  Outbound& operator=(const Outbound&) = delete;
+
+  // `entries` is the sum of in_flight() of all that count there; it must outlive them.
+  void count_in(std::size_t& entries) { entries_ = &entries; }
+
   // Opens a window place for what is sent at once; returns its packet id.
   std::uint16_t start(Copy copy);
   // For what is sent later: after those that are unsent already, and after its commit.
@@ -118,9 +126,13 @@ class Outbound {
     std::uint16_t packet_id = 0;
   };
 
+  void note(std::ptrdiff_t more) {
+    if (entries_ != nullptr) *entries_ += static_cast<std::size_t>(more);
+  }
   InFlight& open_place(Copy copy);
   bool finish(std::uint16_t packet_id, Await await, Copy* done);
 
+  std::size_t* entries_ = nullptr;
   std::uint32_t replaying_ = 0;
   std::uint32_t queued_qos0_ = 0;  // live ones
   std::uint16_t last_id_ = 0;

@@ -71,6 +71,7 @@ class Sessions {
   Session& create(std::string client_id);
   void erase(Session& session);
   [[nodiscard]] std::size_t size() const { return slots_.size(); }
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_; }  // of all
 
   template <class Visit>
   void for_each(Visit&& visit) const {
@@ -80,6 +81,7 @@ class Sessions {
  private:
   // Keys view the sessions' own client ids.
   std::unordered_map<std::string_view, std::uint32_t> by_id_;
+  std::size_t in_flight_ = 0;
   SlotTable<Session> slots_;
 };
 

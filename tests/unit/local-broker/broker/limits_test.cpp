@@ -1,4 +1,5 @@
 // Each limit bounds what it is there for, and what is refused is said and counted.
+#include "local-broker/broker/outbound.h"
 #include "tests/unit/local-broker/broker/test_client.h"
 
 using namespace std::string_literals;
@@ -104,6 +105,34 @@ TEST_CASE("The retained set is bounded by what it really takes: deep topics cost
   CHECK(f.broker->stats().retained > 5);
   CHECK(f.broker->stats().retained < 100);
   CHECK(f.broker->stats().dropped + f.broker->stats().retained == 1000);
+}
+
+TEST_CASE("A place in a window counts as memory until its acknowledgement, or its session's end") {
+  Fixture f;
+  Client pub(f);
+  REQUIRE(pub.connect("pub") == 0);
+  Client sub(f);
+  REQUIRE(sub.connect("sub") == 0);
+  sub.subscribe("t", 1);
+  pub.publish("t", "x", 1, 1);
+  sub.ack(0x40, sub.receive().id);
+  f.run();
+  const std::size_t before = f.broker->stats().memory;
+  for (int i = 0; i < 50; ++i) pub.publish("t", "x", 1, 2 + i);
+  std::vector<int> ids;
+  for (int i = 0; i < 50; ++i) ids.push_back(sub.receive().id);
+  // The messages themselves have gone: a session that ends with its connection never repeats one.
+  CHECK(f.broker->stats().memory == before + 50 * sizeof(InFlight));
+  SECTION("acknowledged") {
+    for (const int id : ids) sub.ack(0x40, id);
+    f.run();
+    CHECK(f.broker->stats().memory == before);
+  }
+  SECTION("ended") {
+    sub.disconnect();
+    f.run();
+    CHECK(f.broker->stats().memory < before);
+  }
 }
 
 TEST_CASE("total_memory bounds the retained set, too") {
