@@ -40,6 +40,16 @@ std::string path_of(const config::Cloud& uplink) {
 
 }  // namespace
 
+std::string problem_at(const CertificateStatus& certificate, std::int64_t now_s) {
+  constexpr std::int64_t kSoonS = 30 * 86'400;
+  const std::int64_t end_s = certificate.not_after_s;
+  if (end_s != 0 && end_s < now_s) return certificate.file + " has expired";
+  if (!certificate.problem.empty() || end_s == 0 || end_s - now_s > kSoonS) {
+    return certificate.problem;
+  }
+  return certificate.file + " expires within 30 days";
+}
+
 std::vector<CertificateStatus> certificates(const config::Config& config) {
   std::vector<CertificateStatus> all;
   for (const auto& listener : config.listeners) {

@@ -1,5 +1,5 @@
-// The gateway's own certificates: those of the listeners and those it shows to clouds. Read from
-// their files each time. Thread: any.
+// The gateway's own certificates: those of the listeners and those it shows to clouds. Opens files:
+// not on the loop's thread once it runs.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,9 @@ struct CertificateStatus {
   std::int64_t not_after_s = 0;  // since 1970; 0 = it cannot be read
   std::string problem;           // of it or its key; empty = none
 };
+
+// What is wrong with it by now: it may have expired since it was read. Empty = nothing.
+[[nodiscard]] std::string problem_at(const CertificateStatus& certificate, std::int64_t now_s);
 
 // In the order of the configuration.
 [[nodiscard]] std::vector<CertificateStatus> certificates(const config::Config& config);

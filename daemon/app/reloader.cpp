@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "daemon/app/broker_config.h"
-#include "daemon/app/certificates.h"
 #include "daemon/base/assert.h"
 #include "daemon/base/log.h"
 #include "daemon/config/last_good.h"
@@ -21,6 +20,7 @@ constexpr std::size_t kMaxWaiting = 16;
 
 struct Reloader::Run {
   config::LoadResult loaded;
+  std::vector<CertificateStatus> certificates;
   Outcome outcome;
   std::vector<TakeOver> take_overs;
   Done done;
@@ -34,6 +34,7 @@ Reloader::Reloader(ConfigOrigin origin, const Clock& clock, Post post)
       runs_last_good_(!origin_.problem.empty()),
       loaded_wall_ms_(clock.now().wall_ms) {
   TG_ASSERT(origin_.loaded.config);
+  certificates_ = app::certificates(*origin_.loaded.config);
 }
 
 Reloader::~Reloader() {
@@ -84,6 +85,7 @@ void Reloader::read(const std::function<void(std::shared_ptr<Run>)>& then, Done 
     run->loaded = config::load(file);
     check_listener_files(run->loaded);
     check_uplink_files(run->loaded);
+    if (run->loaded.config) run->certificates = app::certificates(*run->loaded.config);
     post([this, run, then, alive] {
       if (!*alive) return;
       auto& outcome = run->outcome;
@@ -145,6 +147,7 @@ void Reloader::finish(const std::shared_ptr<Run>& run) {
   auto& outcome = run->outcome;
   for (const auto& warning : outcome.warnings) log::warning(kLog, "{}", warning.text());
   origin_.loaded = std::move(run->loaded);
+  certificates_ = std::move(run->certificates);
   origin_.problem.clear();
   runs_last_good_ = false;
   loaded_wall_ms_ = clock_.now().wall_ms;

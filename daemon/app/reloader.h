@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "daemon/app/certificates.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/post.h"
 #include "daemon/base/result.h"
@@ -73,6 +74,8 @@ class Reloader {
   [[nodiscard]] const std::string& problem() const { return origin_.problem; }
   [[nodiscard]] bool runs_last_good() const { return runs_last_good_; }
   [[nodiscard]] std::int64_t loaded_wall_ms() const { return loaded_wall_ms_; }
+  // As they were when the running configuration was read.
+  [[nodiscard]] const std::vector<CertificateStatus>& certificates() const { return certificates_; }
   // Keys that differ from those of the start and count from the next one on.
   [[nodiscard]] const std::vector<std::string>& restart_keys() const { return restart_keys_; }
 
@@ -99,6 +102,7 @@ class Reloader {
   const config::Value started_tree_;
   bool runs_last_good_;
   std::int64_t loaded_wall_ms_;
+  std::vector<CertificateStatus> certificates_;
   std::vector<std::string> restart_keys_;
   std::vector<Part> parts_;
   bool busy_ = false;

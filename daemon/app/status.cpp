@@ -238,14 +238,14 @@ ordered_json processors_json(const plugin_host::PluginHost* plugins) {
 ordered_json certificates_json(const Parts& parts) {
   ordered_json all = ordered_json::array();
   const std::int64_t now_s = parts.clock->now().wall_ms / 1000;
-  for (const auto& item : certificates(*parts.config)) {
+  for (const auto& item : parts.reloader->certificates()) {
     const bool is_read = item.not_after_s != 0;
     all.push_back({{"key", item.key},
                    {"file", item.file},
                    {"subject", item.subject},
                    {"not_after", is_read ? ordered_json(item.not_after_s * 1000) : ordered_json()},
                    {"left_s", is_read ? ordered_json(item.not_after_s - now_s) : ordered_json()},
-                   {"problem", item.problem}});
+                   {"problem", problem_at(item, now_s)}});
   }
   return all;
 }
@@ -334,7 +334,7 @@ void update_gauges(const Parts& parts, Metrics& metrics) {
       .set(static_cast<double>(system.rss_bytes));
   metrics.gauge("process_open_fds", "Open file descriptors of the daemon")
       .set(static_cast<double>(system.open_files));
-  for (const auto& item : certificates(*parts.config)) {
+  for (const auto& item : parts.reloader->certificates()) {
     metrics
         .gauge("tidegate_certificate_expiration_timestamp_seconds",
                "When a certificate of the gateway's own expires; 0 when it cannot be read",

@@ -44,10 +44,10 @@ class Subscriptions {
     for (const SubscriptionPlace& at : session.subscriptions) {
       const std::string filter = tree_.path(at.node);
       const Subscriber& half = list_of(at)[at.index];
-      const bool is_shared = at.group != SubscriptionPlace::kNoGroup;
-      visit(mqtt::FilterRequest{filter, is_shared ? tree_.value(at.node).groups[at.group].name : "",
-                                half.options},
-            half.subscription_id);
+      std::string_view group;
+      if (at.group != SubscriptionPlace::kNoGroup)
+        group = tree_.value(at.node).groups[at.group].name;
+      visit(mqtt::FilterRequest{filter, group, half.options}, half.subscription_id);
     }
   }
 

@@ -53,6 +53,17 @@ TEST_CASE("the gateway's own certificates are listed with their end and what is 
   CHECK_THAT(all[1].problem, EndsWith("has expired"));
 }
 
+TEST_CASE("what is wrong with a certificate changes as its end comes nearer") {
+  CertificateStatus status;
+  status.file = "a.crt";
+  status.not_after_s = 100 * 86'400;
+  CHECK(problem_at(status, 0).empty());
+  CHECK(problem_at(status, 71 * 86'400) == "a.crt expires within 30 days");
+  CHECK(problem_at(status, 101 * 86'400) == "a.crt has expired");
+  status.problem = "a.key is not the key of a.crt";
+  CHECK(problem_at(status, 71 * 86'400) == status.problem);
+}
+
 TEST_CASE("a certificate that cannot be read is listed as such") {
   Pki pki;
   Issued gone = pki.issue({"gone"});
