@@ -322,7 +322,7 @@ TEST_CASE("a later group's changes come after those of the group that takes it i
   changes.put_subscription({2, "b", "", 0, 0});
   changes.hold(1, 7);
   changes.hold(1, 8);
-  for (const BrokerId id : {1, 2, 3}) changes.put_message(message(id, "m" + std::to_string(id)));
+  for (const BrokerId id : {1U, 2U, 3U}) changes.put_message(message(id, "m" + std::to_string(id)));
   changes.put_copy({1, 1, 1, 0, 0, 1, false, 0});
   changes.put_copy({2, 1, 2, 0, 0, 1, false, 0});
   changes.set_retained(3, true);

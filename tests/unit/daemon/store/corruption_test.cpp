@@ -52,7 +52,7 @@ std::string fill(const TempDir& dir, TestLoop& loop, const TempDir* crashed = nu
   }
   store->advance(0, kPassed + 1);
   store.flush();
-  const auto epoch = store->epoch();
+  auto epoch = store->epoch();
   for (const char* name : {"streams.db", "streams.db-wal"}) {
     if (crashed != nullptr) std::filesystem::copy(dir.path / name, crashed->path / name);
   }
@@ -137,7 +137,7 @@ TEST_CASE("an end during the salvage neither loses nor doubles a record") {
     OpenStore store(loop, options_of(dir));
     loop.run_until([&] {
       loop.advance_ms(100);
-      return !store->is_salvaging() || store->status(0).next > static_cast<Seq>(60 * (round + 1));
+      return !store->is_salvaging() || store->status(0).next > Seq{60} * (round + 1U);
     });
   }
   OpenStore store(loop, options_of(dir));

@@ -33,11 +33,13 @@ struct Guarded {
     who.username = name;
     who.password = password;
     int code = client.connect(id, who);
-    for (int i = 0; code < 0 && i < 500 && !client.is_closed(); ++i) {
-      pollfd wanted{f.broker->poll_fd(), POLLIN, 0};
-      ::poll(&wanted, 1, 10);
+    for (int i = 0; code < 0 && i < 500; ++i) {
+      const bool is_closed = client.is_closed();  // what came before the end is still there
       const Packet answer = client.next();
       if (answer.type == 2) code = answer.id();
+      if (is_closed) break;
+      pollfd wanted{f.broker->poll_fd(), POLLIN, 0};
+      ::poll(&wanted, 1, 10);
     }
     return code;
   }
