@@ -133,11 +133,11 @@ TEST_CASE("an end during the salvage neither loses nor doubles a record") {
   TestLoop loop;
   fill(dir, loop);
   damage(dir.path / "streams.db", [](int fd, off_t) { write_garbage(fd, 0, 4096, 1); });
-  for (int round = 0; round < 6; ++round) {
+  for (Seq round = 1; round <= 6; ++round) {
     OpenStore store(loop, options_of(dir));
     loop.run_until([&] {
       loop.advance_ms(100);
-      return !store->is_salvaging() || store->status(0).next > Seq{60} * (round + 1U);
+      return !store->is_salvaging() || store->status(0).next > 60 * round;
     });
   }
   OpenStore store(loop, options_of(dir));

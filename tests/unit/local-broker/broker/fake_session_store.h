@@ -181,7 +181,8 @@ struct StoreHolder {
 // A broker that can be killed.
 class Persistent : private StoreHolder, public Fixture {
  public:
-  explicit Persistent(BrokerOptions broker_options = quiet()) : Fixture(broker_options, &kept) {}
+  explicit Persistent(BrokerOptions broker_options = quiet())
+      : Fixture(std::move(broker_options), &kept) {}
 
   void commit() {
     broker->complete(kept.commit());

@@ -14,7 +14,7 @@ namespace {
 // A broker with one TLS listener.
 struct Secure {
   explicit Secure(bool mutual = true, BrokerOptions options = Fixture::quiet(), bool rsa = false)
-      : f(options), server(pki.issue({"gateway.example", "DNS:gateway.example", rsa})) {
+      : f(std::move(options)), server(pki.issue({"gateway.example", "DNS:gateway.example", rsa})) {
     listener.name = "devices";
     listener.address = "127.0.0.1:0";
     listener.anonymous = !mutual;
