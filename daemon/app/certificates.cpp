@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "daemon/config/validate.h"
 #include "local-broker/broker/transport/certificate.h"
 #include "local-broker/broker/transport/tls_context.h"
 
@@ -24,16 +25,6 @@ CertificateStatus status_of(std::string key, const std::string& file,
   return status;
 }
 
-// Of an uplink's key; the section's when the key is not there.
-config::Place place_of(const config::Value& tree, std::size_t uplink, std::string_view key) {
-  const config::Value* section = tree.find("cloud");
-  const config::Value* list = tree.find("uplinks");
-  if (section != nullptr && uplink > 0) --uplink;
-  if (section == nullptr || uplink > 0) section = &list->list.at(uplink);
-  const config::Value* value = section->find(key);
-  return value != nullptr ? value->place : section->place;
-}
-
 std::string path_of(const config::Cloud& uplink) {
   return uplink.name == "cloud" ? uplink.name : fmt::format("uplinks[{}]", uplink.name);
 }
@@ -41,13 +32,11 @@ std::string path_of(const config::Cloud& uplink) {
 }  // namespace
 
 std::string problem_at(const CertificateStatus& certificate, std::int64_t now_s) {
-  constexpr std::int64_t kSoonS = 30 * 86'400;
-  const std::int64_t end_s = certificate.not_after_s;
-  if (end_s != 0 && end_s < now_s) return certificate.file + " has expired";
-  if (!certificate.problem.empty() || end_s == 0 || end_s - now_s > kSoonS) {
-    return certificate.problem;
-  }
-  return certificate.file + " expires within 30 days";
+  if (certificate.not_after_s == 0) return certificate.problem;
+  const auto end = broker::what_of_end(certificate.not_after_s, now_s);
+  const bool is_over = certificate.not_after_s < now_s;
+  const bool is_told = is_over || (certificate.problem.empty() && !end.empty());
+  return is_told ? fmt::format("{} {}", certificate.file, end) : certificate.problem;
 }
 
 std::vector<CertificateStatus> certificates(const config::Config& config) {
@@ -70,12 +59,13 @@ void check_uplink_files(config::LoadResult& loaded) {
   for (std::size_t i = 0; i < loaded.config->uplinks.size(); ++i) {
     const auto& uplink = loaded.config->uplinks[i];
     if (uplink.certificate.empty()) continue;
+    const auto [section, path] = config::uplink_section(loaded.tree, i);
     for (auto& problem :
          broker::TlsContext::check({uplink.certificate, uplink.private_key, "", ""})) {
       auto& list = problem.is_warning ? loaded.warnings : loaded.errors;
-      list.push_back({place_of(loaded.tree, i, problem.key),
-                      fmt::format("{}.{}", path_of(uplink), problem.key),
-                      std::move(problem.message)});
+      const config::Value* value = section->find(problem.key);
+      list.push_back({(value != nullptr ? value : section)->place,
+                      fmt::format("{}.{}", path, problem.key), std::move(problem.message)});
     }
   }
   if (!loaded.errors.empty()) loaded.config.reset();

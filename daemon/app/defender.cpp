@@ -20,6 +20,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
+const log::Component kLog{"defender"};
+
 constexpr std::size_t kMaxEntries = 50;
 constexpr unsigned kEstablished = 1;
 constexpr unsigned kUnconnected = 7;
@@ -195,7 +197,7 @@ ordered_json defender_report(std::int64_t report_id, const NetworkFigures& figur
 }
 
 DefenderReporter::DefenderReporter(PartsNow parts, Timers& timers, Metrics& metrics)
-    : report_("Device Defender report", std::move(parts), timers,
+    : report_(kLog, std::move(parts), timers,
               metrics.counter("tidegate_defender_reports_total", "Device Defender reports stored"),
               metrics.counter("tidegate_defender_skipped_total",
                               "Device Defender reports that found no room in their stream"),

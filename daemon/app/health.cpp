@@ -10,6 +10,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
+const log::Component kLog{"health"};
+
 // The fields of each entry that tell its health; the whole status is larger than it needs to be.
 ordered_json picked(const ordered_json& all, std::initializer_list<const char*> keys) {
   auto out = ordered_json::array();
@@ -46,7 +48,7 @@ std::string health_message(const Parts& parts) {
 }
 
 HealthReporter::HealthReporter(PartsNow parts, Timers& timers, Metrics& metrics)
-    : report_("health message", std::move(parts), timers,
+    : report_(kLog, std::move(parts), timers,
               metrics.counter("tidegate_health_messages_total", "Health messages stored"),
               metrics.counter("tidegate_health_skipped_total",
                               "Health messages that found no room in their stream"),

@@ -4,12 +4,8 @@
 #include <random>
 #include <utility>
 
-#include "daemon/base/log.h"
-
 namespace tg::app {
 namespace {
-
-const log::Component kLog{"health"};
 
 std::int64_t random_part_of(std::int64_t interval_ms) {
   std::random_device source;
@@ -18,9 +14,9 @@ std::int64_t random_part_of(std::int64_t interval_ms) {
 
 }  // namespace
 
-PeriodicReport::PeriodicReport(const char* name, PartsNow parts, Timers& timers, Counter sent,
-                               Counter skipped, Make make)
-    : name_(name),
+PeriodicReport::PeriodicReport(const log::Component& component, PartsNow parts, Timers& timers,
+                               Counter sent, Counter skipped, Make make)
+    : component_(component),
       parts_(std::move(parts)),
       timers_(timers),
       sent_(sent),
@@ -50,7 +46,7 @@ void PeriodicReport::report() {
   const std::array stream{parts.store->find_stream(settings_.stream)};
   if (parts.store->admit(stream, store::record_size_bound(record)) != store::Admission::kYes) {
     skipped_.add();
-    log::debug(kLog, "no room in stream {} for a {}", settings_.stream, name_);
+    log::debug(component_, "no room in stream {} for a report", settings_.stream);
     return;
   }
   record.received = parts.clock->now();

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "daemon/app/parts.h"
+#include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/timers.h"
 
@@ -25,8 +26,9 @@ class PeriodicReport {
  public:
   using Make = std::function<std::string(const Parts&)>;
 
-  PeriodicReport(const char* name, PartsNow parts, Timers& timers, Counter sent, Counter skipped,
-                 Make make);
+  // component: in whose name it logs; static.
+  PeriodicReport(const log::Component& component, PartsNow parts, Timers& timers, Counter sent,
+                 Counter skipped, Make make);
   ~PeriodicReport();
   PeriodicReport(const PeriodicReport&) = delete;
   PeriodicReport& operator=(const PeriodicReport&) = delete;
@@ -39,7 +41,7 @@ class PeriodicReport {
  private:
   void report();
 
-  const char* const name_;  // for the log
+  const log::Component& component_;
   const PartsNow parts_;
   Timers& timers_;
   Counter sent_;

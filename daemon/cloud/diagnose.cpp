@@ -2,7 +2,6 @@
 
 #include <netdb.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
@@ -10,12 +9,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <memory>
-#include <string_view>
 #include <utility>
 
+#include "daemon/base/bytes.h"
 #include "daemon/base/unique_fd.h"
 #include "daemon/cloud/resolve.h"
 
@@ -24,6 +24,7 @@ namespace tg::cloud {
 namespace {
 
 constexpr int kConnectWaitMs = 2000;
+constexpr int kTunnelWaitMs = 2000;
 constexpr int kHandshakeWaitMs = 2000;
 // A server that refuses the client's certificate says so after the handshake of TLS 1.3.
 constexpr int kAlertWaitMs = 500;
@@ -45,9 +46,23 @@ std::string openssl_error() {
   return reason != nullptr ? reason : "error " + std::to_string(code);
 }
 
-bool wait_for(int fd, short events, int timeout_ms) {
+// For several waits that belong together: a peer that sends byte by byte does not begin them anew.
+class Countdown {
+ public:
+  explicit Countdown(int ms) : end_(Steady::now() + std::chrono::milliseconds(ms)) {}
+  [[nodiscard]] int left_ms() const {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - Steady::now());
+    return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+  }
+
+ private:
+  using Steady = std::chrono::steady_clock;
+  const Steady::time_point end_;
+};
+
+bool wait_for(int fd, short events, const Countdown& countdown) {
   pollfd entry{fd, events, 0};
-  return ::poll(&entry, 1, timeout_ms) == 1;
+  return ::poll(&entry, 1, countdown.left_ms()) == 1;
 }
 
 // What the socket says, or empty and an open `socket`.
@@ -64,7 +79,7 @@ std::string connect_to(const std::string& address, std::uint16_t port, UniqueFd&
   if (!socket.is_open()) return std::strerror(errno);
   if (::connect(socket.get(), found->ai_addr, found->ai_addrlen) == 0) return "";
   if (errno != EINPROGRESS) return std::strerror(errno);
-  if (!wait_for(socket.get(), POLLOUT, kConnectWaitMs)) return "no answer";
+  if (!wait_for(socket.get(), POLLOUT, Countdown(kConnectWaitMs))) return "no answer";
   int error = 0;
   socklen_t size = sizeof error;
   ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
@@ -91,13 +106,14 @@ std::string load_files(SSL_CTX* context, const LinkOptions& options) {
 // Runs a TLS call until it is done, fails or the time is over (then 0 and want stays set).
 template <class Call>
 int run_tls(SSL* ssl, int fd, int timeout_ms, Call call) {
+  const Countdown countdown(timeout_ms);
   while (true) {
     ERR_clear_error();
     const int rc = call();
     if (rc > 0) return rc;
     const int want = SSL_get_error(ssl, rc);
     if (want != SSL_ERROR_WANT_READ && want != SSL_ERROR_WANT_WRITE) return -1;
-    if (!wait_for(fd, want == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, timeout_ms)) return 0;
+    if (!wait_for(fd, want == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, countdown)) return 0;
   }
 }
 
@@ -157,37 +173,6 @@ Down handshake(const LinkOptions& options, int fd) {
   return {};
 }
 
-struct Proxy {
-  std::string credentials;  // user:password, or empty
-  std::string host;
-  std::uint16_t port = 0;
-};
-
-// validate.cpp has looked: http://[USER:PASSWORD@]HOST:PORT.
-Proxy parse_proxy(std::string_view url) {
-  Proxy proxy;
-  url.remove_prefix(std::string_view("http://").size());
-  if (const std::size_t at = url.rfind('@'); at != std::string_view::npos) {
-    proxy.credentials = url.substr(0, at);
-    url.remove_prefix(at + 1);
-  }
-  const std::size_t colon = url.rfind(':');
-  proxy.host = url.substr(0, colon);
-  if (proxy.host.starts_with('[')) proxy.host = proxy.host.substr(1, proxy.host.size() - 2);
-  const std::string port(url.substr(colon + 1));
-  proxy.port = static_cast<std::uint16_t>(std::strtoul(port.c_str(), nullptr, 10));
-  return proxy;
-}
-
-std::string base64(const std::string& text) {
-  std::string out(text.size() * 4 / 3 + 5, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(size));
-  return out;
-}
-
 // The first line of its answer; empty when there is none.
 std::string ask_for_tunnel(int fd, const std::string& target, const std::string& credentials) {
   std::string request = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";
@@ -201,10 +186,11 @@ std::string ask_for_tunnel(int fd, const std::string& target, const std::string&
   }
   constexpr std::size_t kLongestHead = 8192;
   constexpr std::size_t kLongestLine = 100;
+  const Countdown countdown(kTunnelWaitMs);
   std::string answer;
-  while (answer.find("\r\n\r\n") == std::string::npos) {
+  while (!answer.ends_with("\r\n\r\n")) {
     char byte = 0;  // one by one: what follows the head is the server's
-    if (answer.size() >= kLongestHead || !wait_for(fd, POLLIN, kConnectWaitMs)) return "";
+    if (answer.size() >= kLongestHead || !wait_for(fd, POLLIN, countdown)) return "";
     if (::recv(fd, &byte, 1, 0) != 1) return "";
     answer += byte;
   }
@@ -213,17 +199,15 @@ std::string ask_for_tunnel(int fd, const std::string& target, const std::string&
 
 // An open `socket` to the endpoint, through the proxy; or what is in the way.
 Down tunnel(const LinkOptions& options, UniqueFd& socket) {
-  const Proxy proxy = parse_proxy(options.proxy);
-  const std::string name = "the proxy " + proxy.host + ":" + std::to_string(proxy.port) + ": ";
-  const auto addresses = resolve(proxy.host);
+  const auto proxy = parse_proxy(options.proxy);
+  if (!proxy) return {DownCause::kOther, proxy.error().message};
+  const std::string name = "the proxy " + authority(proxy->host, proxy->port) + ": ";
+  const auto addresses = resolve(proxy->host);
   if (!addresses) return {DownCause::kResolver, name + addresses.error().message};
-  const std::string problem = connect_to(addresses->front(), proxy.port, socket);
+  const std::string problem = connect_to(addresses->front(), proxy->port, socket);
   if (!problem.empty()) return {DownCause::kUnreachable, name + problem};
-  const std::string& host = options.endpoint.host;
-  const bool is_ipv6 = host.find(':') != std::string::npos;
-  const std::string target =
-      (is_ipv6 ? '[' + host + ']' : host) + ':' + std::to_string(options.endpoint.port);
-  const std::string answer = ask_for_tunnel(socket.get(), target, proxy.credentials);
+  const std::string answer = ask_for_tunnel(
+      socket.get(), authority(options.endpoint.host, options.endpoint.port), proxy->credentials);
   if (answer.empty()) return {DownCause::kUnreachable, name + "no answer to CONNECT"};
   const std::size_t status = answer.find(' ');
   if (status == std::string::npos || answer.compare(status, 2, " 2") != 0) {

@@ -38,6 +38,32 @@ bool parse_port(std::string_view text, std::uint16_t& port) {
   return error == std::errc() && stop == end && port != 0;
 }
 
+// What is wrong with it, or null. Without a port `port` stays.
+const char* parse_authority(std::string_view text, std::string& host, std::uint16_t& port) {
+  std::string_view name = text;
+  std::string_view digits;
+  bool has_port = false;
+  if (!text.empty() && text.front() == '[') {
+    const std::size_t close = text.find(']');
+    if (close == std::string_view::npos) return "the bracket is not closed";
+    name = text.substr(1, close - 1);
+    text.remove_prefix(close + 1);
+    has_port = !text.empty();
+    if (has_port && text.front() != ':') return "a port must follow the address";
+    if (has_port) digits = text.substr(1);
+    if (!is_ipv6(name)) return "not an IPv6 address";
+  } else {
+    const std::size_t colon = text.find(':');
+    has_port = colon != std::string_view::npos;
+    if (has_port) digits = text.substr(colon + 1);
+    name = text.substr(0, colon);
+    if (!is_host(name)) return "not a host name";
+  }
+  if (has_port && !parse_port(digits, port)) return "the port must be 1 to 65535";
+  host = name;
+  return nullptr;
+}
+
 }  // namespace
 
 std::string_view to_string(DownCause cause) {
@@ -66,12 +92,13 @@ std::string_view to_string(DownCause cause) {
   return "";
 }
 
-std::string Endpoint::url() const {
+std::string authority(const std::string& host, std::uint16_t port) {
   const bool ipv6 = host.find(':') != std::string::npos;
-  return (https ? "https://"
-          : tls ? "mqtts://"
-                : "mqtt://") +
-         (ipv6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
+  return (ipv6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
+}
+
+std::string Endpoint::url() const {
+  return (https ? "https://" : tls ? "mqtts://" : "mqtt://") + authority(host, port);
 }
 
 Result<Endpoint> parse_endpoint(const std::string& url) {
@@ -92,29 +119,33 @@ Result<Endpoint> parse_endpoint(const std::string& url) {
     return invalid("must begin with mqtt://, mqtts:// or https://");
   }
   endpoint.port = endpoint.https ? kHttpsPort : endpoint.tls ? kTlsPort : kPlainPort;
-
-  std::string_view host = rest;
-  std::string_view port;
-  bool has_port = false;
-  if (!rest.empty() && rest.front() == '[') {
-    const std::size_t close = rest.find(']');
-    if (close == std::string_view::npos) return invalid("the bracket is not closed");
-    host = rest.substr(1, close - 1);
-    rest.remove_prefix(close + 1);
-    has_port = !rest.empty();
-    if (has_port && rest.front() != ':') return invalid("a port must follow the address");
-    if (has_port) port = rest.substr(1);
-    if (!is_ipv6(host)) return invalid("not an IPv6 address");
-  } else {
-    const std::size_t colon = rest.find(':');
-    has_port = colon != std::string_view::npos;
-    if (has_port) port = rest.substr(colon + 1);
-    host = rest.substr(0, colon);
-    if (!is_host(host)) return invalid("not a host name");
+  if (const char* problem = parse_authority(rest, endpoint.host, endpoint.port)) {
+    return invalid(problem);
   }
-  if (has_port && !parse_port(port, endpoint.port)) return invalid("the port must be 1 to 65535");
-  endpoint.host = host;
   return endpoint;
+}
+
+std::string Proxy::url() const {
+  return "http://" + (credentials.empty() ? "" : credentials + '@') + authority(host, port);
+}
+
+Result<Proxy> parse_proxy(const std::string& url) {
+  const auto invalid = [](const char* what) {  // not with the URL, which may hold a password
+    return fail(ErrorCode::kInvalid, std::string("proxy: ") + what);
+  };
+  constexpr std::string_view kScheme = "http://";
+  Proxy proxy;
+  std::string_view rest = url;
+  if (!starts_with(rest, kScheme)) return invalid("must begin with http://");
+  rest.remove_prefix(kScheme.size());
+  if (rest.find('/') != std::string_view::npos) return invalid("must not hold a slash");
+  if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
+    proxy.credentials = rest.substr(0, at);
+    rest.remove_prefix(at + 1);
+  }
+  if (const char* problem = parse_authority(rest, proxy.host, proxy.port)) return invalid(problem);
+  if (proxy.port == 0) return invalid("the port is missing");
+  return proxy;
 }
 
 }  // namespace tg::cloud

@@ -33,6 +33,19 @@ struct Endpoint {
 // brackets.
 [[nodiscard]] Result<Endpoint> parse_endpoint(const std::string& url);
 
+// host:port; an IPv6 address stands in brackets.
+[[nodiscard]] std::string authority(const std::string& host, std::uint16_t port);
+
+struct Proxy {
+  std::string credentials;  // user:password, or empty
+  std::string host;
+  std::uint16_t port = 0;
+  [[nodiscard]] std::string url() const;
+};
+
+// http://[user:password@]host:port
+[[nodiscard]] Result<Proxy> parse_proxy(const std::string& url);
+
 struct LinkOptions {
   Endpoint endpoint;
   std::string client_id;
@@ -44,7 +57,7 @@ struct LinkOptions {
   std::string ca;           // file; empty = the system's
   std::string certificate;  // file
   std::string private_key;  // file
-  std::string proxy;        // http://host:port, empty = none; the environment is not read
+  std::string proxy;        // as parse_proxy() reads it, empty = none; the environment is not read
 };
 
 struct OutgoingPublish {

@@ -157,20 +157,13 @@ void PahoLink::CloudThread::handle(Open open) {
 // Behind a proxy the name is the proxy's to resolve, and the proxy's own name is resolved here:
 // Paho would do that under its lock.
 Result<std::vector<std::string>> PahoLink::CloudThread::addresses_to_use() {
-  std::string& proxy = options_.proxy;
-  if (proxy.empty()) return resolve(options_.endpoint.host);
-  const std::size_t scheme = proxy.find("://");
-  const std::size_t at = proxy.rfind('@');
-  const std::size_t from = at != std::string::npos       ? at + 1
-                           : scheme == std::string::npos ? 0
-                                                         : scheme + 3;
-  const std::size_t to = std::min(proxy.rfind(':'), proxy.size());
-  if (to <= from) return fail(ErrorCode::kInvalid, "proxy " + proxy + " has no host and port");
-  auto found = resolve(proxy.substr(from, to - from));
+  if (options_.proxy.empty()) return resolve(options_.endpoint.host);
+  auto proxy = parse_proxy(options_.proxy);
+  if (!proxy) return tl::unexpected(proxy.error());
+  auto found = resolve(proxy->host);
   if (!found) return found;
-  const std::string& first = found->front();
-  const bool ipv6 = first.find(':') != std::string::npos;
-  proxy.replace(from, to - from, ipv6 ? '[' + first + ']' : first);
+  proxy->host = found->front();
+  options_.proxy = proxy->url();
   return std::vector<std::string>{options_.endpoint.host};
 }
 

@@ -211,8 +211,9 @@ class Builder {
       if (item.has("on_error")) {
         route.on_error = required(item.below("on_error"), "to");
       }
-      if (item.lacks("from") || (item.has("from") && route.from.empty()))
+      if (item.lacks("from") || (item.has("from") && route.from.empty())) {
         add(item.place(), item.path_of("from"), "is missing");
+      }
       config.routes.push_back(std::move(route));
     }
   }

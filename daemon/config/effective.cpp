@@ -168,11 +168,9 @@ void add_one_sided(const std::vector<Setting>& settings, const std::vector<Setti
 std::string without_credentials(std::string_view text) {
   const auto scheme = text.find("://");
   if (scheme == std::string_view::npos) return std::string(text);
-  const auto at = text.find('@', scheme);
-  const auto slash = text.find('/', scheme + 3);
-  if (at == std::string_view::npos || (slash != std::string_view::npos && slash < at)) {
-    return std::string(text);
-  }
+  // The last one before the path: a password may hold another.
+  const auto at = text.substr(0, text.find('/', scheme + 3)).rfind('@');
+  if (at == std::string_view::npos || at < scheme) return std::string(text);
   return fmt::format("{}{}{}", text.substr(0, scheme + 3), kHidden, text.substr(at));
 }
 

@@ -210,15 +210,12 @@ class Validator {
       add((cloud != nullptr ? cloud : list)->place, "gateway.id",
           "is missing; it is required with an uplink");
     }
-    std::size_t index = 0;
-    for (const auto& uplink : config_.uplinks) {
-      const bool is_short = cloud != nullptr && &uplink == &config_.uplinks.front();
-      if (!is_short && cloud != nullptr && uplink.name == "cloud") {
+    for (std::size_t i = 0; i < config_.uplinks.size(); ++i) {
+      const auto [section, path] = uplink_section(tree_, i);
+      if (section != cloud && cloud != nullptr && config_.uplinks[i].name == "cloud") {
         add(list->place, "uplinks", "the name cloud is that of the section cloud");
       }
-      check_uplink(uplink, is_short ? *cloud : list->list[index],
-                   is_short ? "cloud" : fmt::format("uplinks[{}]", index));
-      if (!is_short) ++index;
+      check_uplink(config_.uplinks[i], *section, path);
     }
   }
 
@@ -320,6 +317,14 @@ class Validator {
 };
 
 }  // namespace
+
+UplinkSection uplink_section(const Value& tree, std::size_t uplink) {
+  if (const Value* cloud = tree.find("cloud")) {
+    if (uplink == 0) return {cloud, "cloud"};
+    --uplink;
+  }
+  return {&tree.find("uplinks")->list.at(uplink), fmt::format("uplinks[{}]", uplink)};
+}
 
 void validate(const Config& config, const Value& tree, std::vector<Problem>& errors,
               std::vector<Problem>& warnings) {

@@ -53,8 +53,9 @@ bool Outbound::finish(std::uint16_t packet_id, Await await, Copy* done) {
   record->await = Await::kNothing;
   record->stored = 0;
   record->message = {};
-  for (; !window_.empty() && window_.front().await == Await::kNothing; note(-1)) {
+  while (!window_.empty() && window_.front().await == Await::kNothing) {
     window_.pop_front();
+    note(-1);
   }
   unsent_ = std::min(unsent_, window_.size());
   return true;

@@ -45,8 +45,9 @@ class Subscriptions {
       const std::string filter = tree_.path(at.node);
       const Subscriber& half = list_of(at)[at.index];
       std::string_view group;
-      if (at.group != SubscriptionPlace::kNoGroup)
+      if (at.group != SubscriptionPlace::kNoGroup) {
         group = tree_.value(at.node).groups[at.group].name;
+      }
       visit(mqtt::FilterRequest{filter, group, half.options}, half.subscription_id);
     }
   }

@@ -118,6 +118,12 @@ Result<std::shared_ptr<const Certificate>> load_certificate(const std::string& f
   return read_certificate(*certificate);
 }
 
+std::string_view what_of_end(std::int64_t not_after_s, std::int64_t now_s) {
+  constexpr std::int64_t kSoonS = 30 * 86'400;
+  if (not_after_s < now_s) return "has expired";
+  return not_after_s - now_s < kSoonS ? "expires within 30 days" : "";
+}
+
 std::string identity_of(const Certificate& certificate) {
   if (!certificate.common_name.empty()) return certificate.common_name;
   for (const auto* names : {&certificate.dns_names, &certificate.uris, &certificate.emails}) {

@@ -1,8 +1,10 @@
 // What a certificate says, read from OpenSSL's form of it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "daemon/base/result.h"
 #include "local-broker/broker/hooks.h"
@@ -16,6 +18,9 @@ namespace tg::broker {
 
 // The first in a file of PEM.
 [[nodiscard]] Result<std::shared_ptr<const Certificate>> load_certificate(const std::string& file);
+
+// "has expired", "expires within 30 days", or nothing while the end is far.
+[[nodiscard]] std::string_view what_of_end(std::int64_t not_after_s, std::int64_t now_s);
 
 // The common name, else the first alternative name; empty when it names nobody.
 [[nodiscard]] std::string identity_of(const Certificate& certificate);

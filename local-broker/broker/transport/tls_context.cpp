@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "local-broker/broker/transport/certificate.h"
+
 namespace tg::broker {
 namespace {
 
@@ -35,7 +37,6 @@ using Certificates = std::unique_ptr<STACK_OF(X509), FreedCertificates>;
 constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr const char* kGroups = "X25519:P-256:P-384";
 constexpr long kTicketLifeS = 3600;
-constexpr std::time_t kSoonS = 30 * 24 * 3600;
 
 std::string last_error() {
   const unsigned long code = ERR_peek_last_error();
@@ -206,15 +207,8 @@ class Loader {
   }
 
   void warn_of_end(const X509& certificate) {
-    const ASN1_TIME* end = X509_get0_notAfter(&certificate);
-    if (X509_cmp_current_time(end) < 0) {
-      warn("certificate", fmt::format("{} has expired", options_.certificate));
-      return;
-    }
-    std::time_t soon = std::time(nullptr) + kSoonS;
-    if (X509_cmp_time(end, &soon) < 0) {
-      warn("certificate", fmt::format("{} expires within 30 days", options_.certificate));
-    }
+    const auto end = what_of_end(read_certificate(certificate)->not_after_s, std::time(nullptr));
+    if (!end.empty()) warn("certificate", fmt::format("{} {}", options_.certificate, end));
   }
 
   bool can_open(std::string_view key, const std::string& path) {

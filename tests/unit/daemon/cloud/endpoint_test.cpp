@@ -2,7 +2,6 @@
 
 #include "daemon/cloud/link.h"
 
-using tg::cloud::Endpoint;
 using tg::cloud::parse_endpoint;
 
 TEST_CASE("an endpoint without a port has its scheme's") {
@@ -70,4 +69,23 @@ TEST_CASE("an HTTPS endpoint has the port for client certificates") {
   CHECK(endpoint->tls);
   CHECK(endpoint->port == 8443);
   CHECK(endpoint->url() == "https://broker.example:8443");
+}
+
+TEST_CASE("a proxy has a host and a port, and perhaps credentials") {
+  for (const char* url :
+       {"http://proxy:3128", "http://[::1]:3128", "http://user:p@ss@10.0.0.1:80"}) {
+    INFO(url);
+    const auto proxy = tg::cloud::parse_proxy(url);
+    REQUIRE(proxy);
+    CHECK(proxy->url() == url);
+  }
+  CHECK(tg::cloud::parse_proxy("http://user:p@ss@10.0.0.1:80")->credentials == "user:p@ss");
+  CHECK(tg::cloud::parse_proxy("http://[::1]:3128")->host == "::1");
+  for (const char* url : {"", "proxy:3128", "https://proxy:3128", "http://proxy", "http://:3128",
+                          "http://proxy:0", "http://user:secret@proxy/path:80"}) {
+    INFO(url);
+    const auto proxy = tg::cloud::parse_proxy(url);
+    REQUIRE_FALSE(proxy);
+    CHECK(proxy.error().message.find("secret") == std::string::npos);
+  }
 }

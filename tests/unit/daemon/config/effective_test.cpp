@@ -123,6 +123,7 @@ TEST_CASE("an explicit default is no difference") {
 
 TEST_CASE("credentials inside a URL are hidden, other text is left alone") {
   CHECK(without_credentials("http://u:p@proxy:3128") == "http://****@proxy:3128");
+  CHECK(without_credentials("http://u:p@ss@proxy:3128/x@y") == "http://****@proxy:3128/x@y");
   CHECK(without_credentials("mqtts://host:8883") == "mqtts://host:8883");
   CHECK(without_credentials("http://host/a@b") == "http://host/a@b");
   CHECK(without_credentials("a@b") == "a@b");
