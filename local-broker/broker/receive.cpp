@@ -39,10 +39,6 @@ void handle_pingreq(Core& core, Connection& connection, const mqtt::Frame& frame
 
 // False: the same packet again, after a pause.
 bool dispatch(Core& core, Connection& connection, const mqtt::Frame& frame) {
-  if (connection.session == nullptr && frame.type != PacketType::kConnect) {
-    close_for(core, connection, Fault::kUnexpected);  // [MQTT-3.1.0-1]
-    return true;
-  }
   switch (frame.type) {
     case PacketType::kPublish:
       return handle_publish(core, connection, frame);
@@ -78,14 +74,25 @@ bool dispatch(Core& core, Connection& connection, const mqtt::Frame& frame) {
   return true;
 }
 
+// A connection begins with CONNECT [MQTT-3.1.0-1]; the rest of anything else is not waited for.
+bool may_begin(const Connection& connection, std::string_view bytes) {
+  if (connection.session != nullptr || bytes.empty()) return true;
+  return static_cast<std::uint8_t>(bytes[0]) >> 4U ==
+         static_cast<std::uint8_t>(PacketType::kConnect);
+}
+
 // Returns the bytes that have been dealt with.
 std::size_t parse(Core& core, Connection& connection, std::string_view bytes) {
   std::size_t used = 0;
   while (!connection.closing && connection.paused == 0) {
+    const std::string_view rest = bytes.substr(used);
+    if (!may_begin(connection, rest)) {
+      close_for(core, connection, Fault::kUnexpected);
+      break;
+    }
     mqtt::Frame frame;
     Fault fault = Fault::kNone;
-    const auto state =
-        mqtt::split_frame(bytes.substr(used), core.options.max_packet_size, frame, fault);
+    const auto state = mqtt::split_frame(rest, core.options.max_packet_size, frame, fault);
     if (state == mqtt::FrameState::kPartial) break;
     if (state == mqtt::FrameState::kMalformed) {
       close_for(core, connection, fault);

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kMaxIntruders = 500;
 constexpr std::int64_t kPatienceUs = 10'000'000;
-constexpr std::uint64_t kFloodSize = 1000;  // publishes
+constexpr std::int64_t kToleratedUs = 3'000'000;  // malformed, and still open after that
+constexpr std::uint64_t kFloodSize = 1000;        // publishes
 constexpr int kSlowReaderBuffer = 4096;
 constexpr std::string_view kFloodTopic = "flood/of/things";
 
@@ -91,7 +92,7 @@ void Faults::start(Kind kind, std::int64_t now_us) {
     case Kind::kMalformed:
       intruder.out = malformed_bytes(serial_, id);
       ++counts_.malformed;
-      intruder.give_up_us = now_us + kPatienceUs;
+      intruder.give_up_us = now_us + kToleratedUs;
       break;
     case Kind::kSlowReader:
       intruder.out = connect(id);

@@ -190,24 +190,25 @@ class Fleet {
   }
 
   int finish() {
-    bool is_clean = state_.unacknowledged == 0;
+    bool is_local_clean = true;
     for (auto& device : devices_) {
       device->local_check().finish(state_.local);
       device->leave();
     }
     for (std::size_t i = 0; i < state_.local.size(); ++i) {
       ledger_.local(static_cast<Pattern>(i), state_.local[i]);
-      is_clean = is_clean && state_.local[i].is_clean();
+      is_local_clean = is_local_clean && state_.local[i].is_clean();
     }
     ledger_.connections(state_.connections);
     const FaultCounts& faults = faults_->finish();
     ledger_.faults(faults);
-    is_clean = is_clean && faults.tolerated == 0;
     ledger_.ended(state_.not_sampled);
-    fmt::print("ended: connects={} published={} acknowledged={} unacknowledged={} local={}\n",
-               state_.connections.connects, state_.published, state_.acknowledged,
-               state_.unacknowledged, is_clean ? "clean" : "not clean");
-    return is_clean && !ledger_.failed() ? 0 : 1;
+    fmt::print(
+        "ended: connects={} published={} acknowledged={} unacknowledged={} local={} tolerated={}\n",
+        state_.connections.connects, state_.published, state_.acknowledged, state_.unacknowledged,
+        is_local_clean ? "clean" : "not clean", faults.tolerated);
+    const bool is_good = is_local_clean && state_.unacknowledged == 0 && faults.tolerated == 0;
+    return is_good && !ledger_.failed() ? 0 : 1;
   }
 
   const FleetOptions& options_;

@@ -31,7 +31,8 @@ struct FleetOptions {
   int stats_interval_ms = 0;  // 0 = no line of figures
 };
 
-// The exit code: 0 when everything was acknowledged and the local deliveries are clean.
+// The exit code: 0 when everything was acknowledged, the local deliveries are clean and every
+// malformed connection was closed.
 int run_fleet(const FleetOptions& options);
 
 }  // namespace tg::sim

@@ -121,6 +121,16 @@ TEST_CASE("The first packet must be CONNECT, and it may not come twice") {
   CHECK(b.is_closed());
 }
 
+TEST_CASE("Nobody waits for the rest of what does not begin with CONNECT") {
+  Fixture f;
+  const auto counter =
+      f.metrics.counter("tidegate_broker_malformed_total", "", {{"reason", "unexpected"}});
+  Client a(f);
+  a.send("GET / HTTP/1.1\r\n");  // to MQTT a PUBACK of 69 bytes
+  CHECK(a.is_closed());
+  CHECK(counter.value() == 1);
+}
+
 TEST_CASE("A connection that says nothing is closed after ten seconds") {
   Fixture f;
   Client a(f);
