@@ -42,6 +42,7 @@ Gateway::State::State(ConfigOrigin origin)
       signals_(loop_.context(), SIGTERM, SIGINT, SIGHUP) {}
 
 Result<void> Gateway::State::start() {
+  const SlowStart slow_start;
   set_log_levels(config());
   started_ms_ = clock_.mono_ms();
   log::info(kLog, "tidegated {} starts as gateway {}", kVersion, config().gateway_id);

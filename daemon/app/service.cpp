@@ -2,10 +2,28 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <chrono>
 #include <cinttypes>
+#include <condition_variable>
 #include <ctime>
+#include <mutex>
 
 namespace tg::app {
+namespace {
+
+constexpr std::chrono::seconds kExtendEvery{5};
+constexpr std::chrono::microseconds kExtendBy = std::chrono::seconds(60);
+
+void extend_timeout(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any ended;
+  std::unique_lock lock(mutex);
+  while (!ended.wait_for(lock, stop, kExtendEvery, [&stop] { return stop.stop_requested(); })) {
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRId64, std::int64_t{kExtendBy.count()});
+  }
+}
+
+}  // namespace
 
 Service::Service(Timers& timers) : timers_(timers) {
   std::uint64_t limit_us = 0;
@@ -41,5 +59,7 @@ void Service::feed() {
   sd_notify(0, "WATCHDOG=1");
   timer_ = timers_.after(watchdog_interval_ms_, [this] { feed(); });
 }
+
+SlowStart::SlowStart() : thread_(extend_timeout) {}
 
 }  // namespace tg::app

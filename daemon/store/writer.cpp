@@ -83,6 +83,11 @@ Result<Opened> Writer::open() {
 // The database is as it was before the commits that the WAL has lost: acknowledged records are
 // gone, and their numbers would come a second time.
 Result<void> Writer::check_without_wal(Opened& opened) {
+  std::error_code error;
+  log::warning(kLog,
+               "streams.db-wal is damaged or not there: streams.db ({} MiB) is read through before "
+               "it is used",
+               std::filesystem::file_size(file_, error) >> 20U);
   auto check = database_->prepare("PRAGMA quick_check(1)");
   if (!check) return tl::unexpected(check.error());
   const auto row = check->step();
