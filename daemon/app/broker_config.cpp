@@ -77,11 +77,9 @@ Result<void> open_listeners(broker::Broker& broker, const config::Config& config
   return {};
 }
 
-void reload_listener_files(broker::Broker& broker, const config::Config& config) {
+void reload_listeners(broker::Broker& broker, const config::Config& config) {
   for (const auto& listener : config.listeners) {
-    const auto options = listener_options(listener);
-    if (!options.tls && options.users.empty()) continue;
-    const auto done = broker.reload_files(options);
+    const auto done = broker.reload(listener_options(listener));
     if (!done) log::error(kLog, "{}; what was read before stays", done.error().message);
   }
 }

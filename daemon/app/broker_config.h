@@ -16,9 +16,9 @@ void raise_descriptor_limit(std::size_t connections);
 // All of them; those that systemd has opened are taken from it, by name or address.
 [[nodiscard]] Result<void> open_listeners(broker::Broker& broker, const config::Config& config);
 
-// Reads certificates, keys and revocation lists anew; what is wrong is logged, and the old ones
-// stay.
-void reload_listener_files(broker::Broker& broker, const config::Config& config);
+// Takes over what has changed of those that are open already, their certificates, keys and lists
+// included. What is wrong is logged, and that listener stays as it is.
+void reload_listeners(broker::Broker& broker, const config::Config& config);
 
 // Opens the files that the listeners name; what is wrong with them joins the errors and warnings.
 void check_listener_files(config::LoadResult& loaded);

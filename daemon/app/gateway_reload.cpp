@@ -173,8 +173,8 @@ Result<TakeOver> Gateway::State::prepare_uplink(const config::Config& next) {
   };
 }
 
-// By address: a change of another kind at the same address waits for a restart. Connections of a
-// listener that goes stay.
+// By address. Connections of a listener that goes stay, and those of one that changes keep what
+// they came with.
 Result<TakeOver> Gateway::State::prepare_listeners(const config::Config& next) {
   auto fresh = std::make_shared<NewListeners>(*broker_);
   for (const auto& listener : next.listeners) {
@@ -187,7 +187,7 @@ Result<TakeOver> Gateway::State::prepare_listeners(const config::Config& next) {
   }
   return at_once([this, fresh, gone, next] {
     fresh->keep();
-    reload_listener_files(*broker_, next);
+    reload_listeners(*broker_, next);
     for (const auto& address : gone) {
       broker_->stop_listening(address);
       log::info(kLog, "no longer listening on {}", address);

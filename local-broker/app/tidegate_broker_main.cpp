@@ -79,7 +79,7 @@ int run(tg::broker::BrokerOptions options, const tg::config::Config& config) {
     broker.poll(1000);
     if (g_reload == 0) continue;
     g_reload = 0;
-    tg::app::reload_listener_files(broker, config);
+    tg::app::reload_listeners(broker, config);
   }
   broker.stop_listening();
   broker.disconnect_all();

@@ -143,6 +143,41 @@ Result<void> read_files(const ListenerOptions& listener, ListenerFiles& files) {
   return {};
 }
 
+// Connections name their slot by number, so one that has closed stays until they have gone.
+void keep(Core& core, std::unique_ptr<ListenerSlot> slot) {
+  const auto unused =
+      std::find_if(core.listeners.begin(), core.listeners.end(),
+                   [](const auto& old) { return old->listener.fd() < 0 && old->connections == 0; });
+  if (unused != core.listeners.end()) {
+    *unused = std::move(slot);
+  } else {
+    core.listeners.push_back(std::move(slot));
+  }
+}
+
+// By its address; the name tells those apart whose port may be any.
+ListenerSlot* find_slot(const Core& core, const ListenerOptions& options) {
+  ListenerSlot* found = nullptr;
+  for (const auto& slot : core.listeners) {
+    if (slot->options.address != options.address || slot->listener.fd() < 0) continue;
+    if (slot->options.name == options.name) return slot.get();
+    found = slot.get();
+  }
+  return found;
+}
+
+// The socket goes on with other settings; connections that it has accepted keep theirs.
+ListenerSlot& pass_on(Core& core, ListenerSlot& from, const ListenerOptions& options) {
+  auto made = std::make_unique<ListenerSlot>(std::move(from.listener), options);
+  ListenerSlot& slot = *made;
+  core.poller.pass_on(slot.listener.fd(), &slot);
+  from.readable = false;
+  slot.readable = true;  // somebody may have come meanwhile
+  keep(core, std::move(made));
+  if (!core.in_round) core.poller.wake();
+  return slot;
+}
+
 bool start_slow_work(Core& core) {
   if (core.slow) return true;
   core.slow = std::make_unique<SlowWorkSlot>();
@@ -151,7 +186,8 @@ bool start_slow_work(Core& core) {
 
 void end_revoked(Core& core, const ListenerSlot& slot) {
   core.connections.for_each([&](Connection& connection) {
-    if (core.listeners[connection.listener].get() != &slot || connection.closing) return;
+    const ListenerSlot& accepted_by = *core.listeners[connection.listener];
+    if (accepted_by.options.address != slot.options.address || connection.closing) return;
     if (!connection.channel.is_revoked(*slot.tls)) return;
     disconnect(core, connection, mqtt::Reason::kNotAuthorised, "its certificate is revoked");
   });
@@ -216,27 +252,30 @@ Result<std::uint16_t> Broker::listen(const ListenerOptions& listener, UniqueFd i
   }
   log::info(kLog, "listening on {} (port {}{}{})", listener.address, port,
             listener.tls ? ", TLS" : "", listener.web_socket ? ", WebSocket" : "");
-  core.listeners.push_back(std::move(slot));
+  keep(core, std::move(slot));
   return port;
 }
 
-Result<void> Broker::reload_files(const ListenerOptions& listener) {
+Result<void> Broker::reload(const ListenerOptions& listener) {
   Core& core = *state_;
-  const auto at = std::find_if(core.listeners.begin(), core.listeners.end(), [&](const auto& slot) {
-    return slot->options.name == listener.name && slot->listener.fd() >= 0;
-  });
-  if (at == core.listeners.end() || listener.tls.has_value() != ((*at)->tls != nullptr) ||
-      listener.users.empty() != ((*at)->users == nullptr)) {
+  ListenerSlot* slot = find_slot(core, listener);
+  if (slot == nullptr) {
     return fail(ErrorCode::kNotFound,
-                fmt::format("there is no listener {} of that kind", listener.name));
+                fmt::format("listener {}: nothing listens on {}", listener.name, listener.address));
   }
+  const bool has_changed = slot->options != listener;
+  if (!has_changed && !slot->tls && !slot->users) return {};
   ListenerFiles files;
   if (auto read = read_files(listener, files); !read) return read;
-  ListenerSlot& slot = **at;
-  slot.tls = std::move(files.tls);
-  slot.users = std::move(files.users);
-  log::info(kLog, "listener {}: its files were read anew", listener.name);
-  if (slot.tls) end_revoked(core, slot);
+  if (files.users && !start_slow_work(core)) {
+    return fail(ErrorCode::kIo, fmt::format("listener {}: epoll_ctl failed", listener.name));
+  }
+  if (has_changed) slot = &pass_on(core, *slot, listener);
+  slot->tls = std::move(files.tls);
+  slot->users = std::move(files.users);
+  log::info(kLog, "listener {}: its files{} were read anew", listener.name,
+            has_changed ? " and settings" : "");
+  if (slot->tls) end_revoked(core, *slot);
   return {};
 }
 

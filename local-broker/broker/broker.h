@@ -95,11 +95,11 @@ class Broker {
   // The port that was bound; 0 for a Unix socket. `inherited` is listened on instead, if it is
   // open.
   Result<std::uint16_t> listen(const ListenerOptions& listener, UniqueFd inherited = {});
-  // Reads the certificates, keys, revocation lists and users of the listener of that name anew,
-  // from the files that `listener` names now. New connections get what is in them; those that stand
-  // go on, but for clients whose certificate is revoked now: they are disconnected. With an error
-  // nothing changes.
-  Result<void> reload_files(const ListenerOptions& listener);
+  // Reads the certificates, keys, revocation lists and users of the listener of that address anew,
+  // and takes over what has changed of its other settings. Both count for new connections; those
+  // that stand go on, but for clients whose certificate is revoked now: they are disconnected. With
+  // an error nothing changes.
+  Result<void> reload(const ListenerOptions& listener);
   // Closes the listening sockets; connections stay.
   void stop_listening();
   // The same for the listener of that address, as it was given to listen().

@@ -44,7 +44,7 @@ struct ListenerSlot : Pollable {
   }
 
   Listener listener;
-  ListenerOptions options;          // but for the files, constant
+  const ListenerOptions options;    // with others the socket goes to another slot
   std::unique_ptr<TlsContext> tls;  // null = plain
   std::unique_ptr<Users> users;     // null = none
   std::size_t connections = 0;

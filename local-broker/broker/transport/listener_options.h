@@ -14,6 +14,8 @@ struct TlsOptions {
   std::string private_key = {};
   std::string client_ca = {};  // given = client certificates are required
   std::string crl = {};        // certificates that are no longer taken; needs client_ca
+
+  bool operator==(const TlsOptions&) const = default;
 };
 
 struct ListenerOptions {
@@ -27,6 +29,8 @@ struct ListenerOptions {
   bool web_socket = false;                // MQTT in WebSocket frames
   std::vector<std::string> origins = {};  // that pages may have; empty = the same host
   std::size_t max_connections = 0;  // at once on this listener; 0 = BrokerOptions' is the limit
+
+  bool operator==(const ListenerOptions&) const = default;
 };
 
 }  // namespace tg::broker

@@ -5,6 +5,16 @@
 #include "daemon/base/assert.h"
 
 namespace tg::broker {
+namespace {
+
+epoll_event every_event(void* owner) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.ptr = owner;
+  return event;
+}
+
+}  // namespace
 
 Poller::Poller()
     : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -15,10 +25,13 @@ Poller::Poller()
 }
 
 bool Poller::add(int fd, void* owner) {
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  event.data.ptr = owner;
+  epoll_event event = every_event(owner);
   return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void Poller::pass_on(int fd, void* owner) {
+  epoll_event event = every_event(owner);
+  TG_ASSERT(::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0);
 }
 
 std::span<const epoll_event> Poller::wait(int timeout_ms) {

@@ -1,7 +1,7 @@
 // One epoll instance, edge-triggered, and the descriptor that makes it readable while there is work
 // that no socket announces.
 //
-// A socket is registered once, for everything, and never touched again; closing it removes it.
+// A socket is registered once, for everything; closing it removes it.
 #pragma once
 
 #include <sys/epoll.h>
@@ -20,6 +20,8 @@ class Poller {
 
   // False when the kernel has no room for another one.
   [[nodiscard]] bool add(int fd, void* owner);
+  // The socket's events go to another owner from now on.
+  void pass_on(int fd, void* owner);
   // Up to 512 events; the wake-up descriptor's has a null owner. Valid until the next wait().
   [[nodiscard]] std::span<const epoll_event> wait(int timeout_ms);
 

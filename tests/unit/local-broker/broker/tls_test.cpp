@@ -181,7 +181,7 @@ TEST_CASE("A new revocation list ends whom it names, and nobody else") {
   REQUIRE(b.shake_hands());
   REQUIRE(b.connect("bad") == 0);
   s.pki.revoke({bad});
-  REQUIRE(s.f.broker->reload_files(s.listener));
+  REQUIRE(s.f.broker->reload(s.listener));
   s.f.run();
   CHECK(b.is_closed());
   CHECK_FALSE(a.is_closed());
@@ -197,16 +197,51 @@ TEST_CASE("A reload with wrong files changes nothing") {
   s.listen();
   ListenerOptions wrong = s.listener;
   wrong.tls->private_key = s.pki.issue({}).key;
-  const auto done = s.f.broker->reload_files(wrong);
+  const auto done = s.f.broker->reload(wrong);
   REQUIRE_FALSE(done);
   CHECK_THAT(done.error().message, Contains("listener devices: tls.private_key"));
   wrong = s.listener;
-  wrong.name = "test";  // it has no TLS
-  CHECK_FALSE(s.f.broker->reload_files(wrong));
+  wrong.address = "127.0.0.1:1";  // nobody listens there
+  CHECK_FALSE(s.f.broker->reload(wrong));
   const Issued device = s.pki.issue({});
   TlsClient a(s.f, {&device});
   REQUIRE(a.shake_hands());
   CHECK(a.connect("a") == 0);
+}
+
+TEST_CASE("A listener takes over other settings; who is connected stays") {
+  Secure s;
+  const Issued device = s.pki.issue({});
+  const TlsOptions mutual = *std::exchange(s.listener.tls, std::nullopt);
+  s.listener.anonymous = true;
+  s.listen();
+  Client before(s.f);
+  REQUIRE(before.connect("before") == 0);
+
+  s.listener.tls = mutual;
+  s.listener.anonymous = false;
+  REQUIRE(s.f.broker->reload(s.listener));
+  Client plain(s.f);
+  CHECK(plain.connect("plain") == -1);
+  TlsClient encrypted(s.f, {&device});
+  REQUIRE(encrypted.shake_hands());
+  CHECK(encrypted.connect("encrypted") == 0);
+
+  s.listener.max_connections = 1;
+  REQUIRE(s.f.broker->reload(s.listener));
+  TlsClient first(s.f, {&device});
+  REQUIRE(first.shake_hands());
+  CHECK(first.connect("first") == 0);
+  TlsClient second(s.f, {&device});
+  CHECK_FALSE(second.shake_hands());
+
+  s.listener.tls->crl = s.pki.revoke({device});
+  REQUIRE(s.f.broker->reload(s.listener));
+  s.f.run();
+  CHECK(encrypted.is_closed());  // though it came before the last two changes
+  CHECK(first.is_closed());
+  before.publish("t", "still here");
+  CHECK(s.f.hooks.offered.size() == 1);
 }
 
 TEST_CASE("The session of a certificate is not taken over by another one") {

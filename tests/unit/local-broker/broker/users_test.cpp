@@ -104,7 +104,7 @@ TEST_CASE("Users are read anew; who was taken away is not let in again") {
   Client a(g.f);
   REQUIRE(g.connect(a, "a", "pump", "secret") == 0);
   g.pki.write("users", "lamp:" + hash_password("new", 50) + "\n");
-  REQUIRE(g.f.broker->reload_files(g.options));
+  REQUIRE(g.f.broker->reload(g.options));
   Client b(g.f);
   CHECK(g.connect(b, "b", "pump", "secret") == 4);
   Client c(g.f);
