@@ -1,8 +1,8 @@
 // What systemd hears of us: READY, EXTEND_TIMEOUT, RELOADING, STATUS, STOPPING, WATCHDOG. Without a
 // unit every call does nothing.
 //
-// Thread: the loop's, but for SlowStart. The watchdog is fed by a timer of the loop, so that a stuck loop is what
-// stops it; a stuck disk does not (that is the state "storage stalled").
+// Thread: the loop's, but for SlowStart. The watchdog is fed by a timer of the loop, so that a
+// stuck loop is what stops it; a stuck disk does not (that is the state "storage stalled").
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -223,7 +224,7 @@ class Builder {
       Processor processor;
       processor.name = required(item, "name");
       processor.plugin = required(item, "plugin");
-      processor.input = required(item, "input");
+      processor.input = item.text("input");  // a sink may be fed by exports: validate.h looks
       processor.start = item.text("start");
       if (item.text("isolation") != "thread") {
         add(item.has("isolation") ? item.find("isolation")->place : item.place(),
@@ -245,15 +246,22 @@ class Builder {
     }
   }
 
+  bool is_processor(const std::string& name) {
+    const auto processors = root_.items("processors");
+    return std::any_of(processors.begin(), processors.end(),
+                       [&name](const auto& item) { return item.text("name") == name; });
+  }
+
   void read_exports(Config& config) {
     for (const auto& item : root_.items("exports")) {
       const Section batch = item.below("batch");
-      config.exports.push_back({required(item, "name"), required(item, "stream"),
-                                required(item, "to"), required(item, "topic"), item.text("format"),
-                                item.text("start"), batch.integer("max_records"),
-                                batch.size("max_bytes"), batch.duration("max_age"),
-                                item.text("compression"), batch.size("metering_unit"),
-                                item.text("order") == "live-first", item.flag("expensive")});
+      const std::string to = required(item, "to");
+      const std::string topic = is_processor(to) ? item.text("topic") : required(item, "topic");
+      config.exports.push_back(
+          {required(item, "name"), required(item, "stream"), to, topic, item.text("format"),
+           item.text("start"), batch.integer("max_records"), batch.size("max_bytes"),
+           batch.duration("max_age"), item.text("compression"), batch.size("metering_unit"),
+           item.text("order") == "live-first", item.flag("expensive")});
     }
   }
 
@@ -405,6 +413,19 @@ class Builder {
 Config build(const Value& tree, const std::filesystem::path& folder, std::vector<Problem>& errors,
              std::vector<Problem>& warnings) {
   return Builder(tree, folder, errors, warnings).build();
+}
+
+void feed_sinks(Config& config) {
+  std::vector<Processor> fed;
+  std::erase_if(config.exports, [&](const Export& item) {
+    const auto sink = std::find_if(config.processors.begin(), config.processors.end(),
+                                   [&](const Processor& p) { return p.name == item.to; });
+    if (sink == config.processors.end()) return false;
+    fed.push_back({item.name, sink->plugin, item.stream, "", item.start, sink->config_json});
+    return true;
+  });
+  std::erase_if(config.processors, [](const Processor& p) { return p.input.empty(); });
+  config.processors.insert(config.processors.end(), fed.begin(), fed.end());
 }
 
 }  // namespace tg::config

@@ -13,4 +13,8 @@ namespace tg::config {
 [[nodiscard]] Config build(const Value& tree, const std::filesystem::path& folder,
                            std::vector<Problem>& errors, std::vector<Problem>& warnings);
 
+// After validate(): an export to a sink is an instance of it, a processor of the export's name.
+// What stands without an input among the processors was there for that, and goes.
+void feed_sinks(Config& config);
+
 }  // namespace tg::config

@@ -55,6 +55,7 @@ LoadResult load(const std::filesystem::path& file, const std::filesystem::path& 
     result.warnings.push_back(
         {{file.string(), 0}, "", "not available yet and without effect: " + join_outermost(later)});
   }
+  feed_sinks(config);
   sort_by_line(result.errors);
   if (result.errors.empty()) result.config = std::move(config);
   return result;

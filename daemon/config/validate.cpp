@@ -143,6 +143,10 @@ class Validator {
   void check_processors() {
     for (std::size_t i = 0; i < config_.processors.size(); ++i) {
       const auto& processor = config_.processors[i];
+      if (processor.input.empty() && !is_fed(processor.name)) {
+        add(place("processors", i, "input"), fmt::format("processors[{}].input", i),
+            "is missing; a sink may do without, when an export names it: to: NAME");
+      }
       must_be_stream(processor.input, place("processors", i, "input"),
                      fmt::format("processors[{}].input", i));
       must_be_stream(processor.output, place("processors", i, "output"),
@@ -165,11 +169,50 @@ class Validator {
     });
   }
 
+  [[nodiscard]] bool is_fed(const std::string& sink) const {
+    return std::any_of(config_.exports.begin(), config_.exports.end(),
+                       [&sink](const auto& item) { return item.to == sink; });
+  }
+
+  // The instance that the export makes has the export's name, and nothing of an uplink's settings.
+  void check_export_to_sink(std::size_t i, const Processor& sink) {
+    const auto& item = config_.exports[i];
+    const auto path = [i](const std::string& key) { return fmt::format("exports[{}].{}", i, key); };
+    if (!sink.input.empty() || !sink.output.empty()) {
+      add(place("exports", i, "to"), path("to"),
+          fmt::format(
+              "processor {} has an {} of its own; a sink that exports name has neither input "
+              "nor output",
+              sink.name, sink.input.empty() ? "output" : "input"));
+    }
+    for (const auto& other : config_.processors) {
+      if (other.name != item.name || &other == &sink) continue;
+      add(place("exports", i, "name"), path("name"),
+          fmt::format("there is a processor {}, too", item.name));
+    }
+    for (const auto& uplink : config_.uplinks) {
+      if (uplink.name != item.to) continue;
+      add(place("exports", i, "to"), path("to"),
+          fmt::format("a processor and an uplink are named {}", item.to));
+    }
+    const std::set<std::string> known{"name", "stream", "to", "start"};
+    const Value& written = tree_.find("exports")->list.at(i);
+    for (const auto& [key, value] : written.map) {
+      if (!known.contains(key)) add(value.place, path(key), "has no meaning for a sink");
+    }
+  }
+
   void check_exports() {
     for (std::size_t i = 0; i < config_.exports.size(); ++i) {
       const auto& item = config_.exports[i];
       const auto path = [i](const char* key) { return fmt::format("exports[{}].{}", i, key); };
       must_be_stream(item.stream, place("exports", i, "stream"), path("stream"));
+      const auto sink = std::find_if(config_.processors.begin(), config_.processors.end(),
+                                     [&item](const auto& p) { return p.name == item.to; });
+      if (sink != config_.processors.end() && !item.to.empty()) {
+        check_export_to_sink(i, *sink);
+        continue;
+      }
       const Cloud* uplink = must_be_uplink(item.to, place("exports", i, "to"), path("to"));
       if (item.topic.find("{topic}") != std::string::npos && item.format != "raw") {
         add(place("exports", i, "topic"), path("topic"),

@@ -213,6 +213,32 @@ TEST_CASE("isolation: thread must be written until there are plugin processes") 
   CHECK(loaded.config->processors.at(0).config_json == R"({"window":"30m","n":5,"x":["a","1"]})");
 }
 
+TEST_CASE("an export to a sink is an instance of it, under the export's name") {
+  const std::string head =
+      "streams: { a: {}, b: {} }\nprocessors:\n  - { name: keep, plugin: archive, "
+      "isolation: thread, config: { directory: /x } }\nexports:\n";
+  Folder folder;
+  const auto loaded = folder.load_text(head + "  - { name: a-kept, stream: a, to: keep }\n" +
+                                       "  - { name: keep, stream: b, to: keep, start: now }\n");
+  INFO(all(loaded.errors));
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->exports.empty());
+  CHECK(loaded.config->processors ==
+        std::vector<Processor>{
+            {"a-kept", "archive", "a", "", "oldest", R"({"directory":"/x"})"},
+            {"keep", "archive", "b", "", "now", R"({"directory":"/x"})"},
+        });
+  CHECK_THAT(error_of(head + "  - { name: e, stream: a, to: keep, topic: t }\n"),
+             Contains(":5: exports[0].topic: has no meaning for a sink"));
+  CHECK_THAT(error_of(head + "  - { name: e, stream: nowhere, to: keep }\n"),
+             Contains("there is no stream nowhere"));
+  CHECK_THAT(error_of(head), Contains("processors[0].input: is missing; a sink may do without"));
+  CHECK_THAT(
+      error_of("streams: { a: {} }\nprocessors:\n  - { name: keep, plugin: archive, isolation: "
+               "thread, input: a }\nexports:\n  - { name: e, stream: a, to: keep }\n"),
+      Contains("processor keep has an input of its own"));
+}
+
 TEST_CASE("a cycle of processors is an error") {
   const std::string text =
       "streams: { a: {}, b: {} }\nprocessors:\n"
