@@ -62,6 +62,7 @@ void add_connection(CLI::App& app, Options& o) {
   app.add_option("--host", o.host, "IPv4 address");
   app.add_option("--port", o.port, "TCP port");
   app.add_flag("--v5", o.v5, "MQTT 5");
+  app.add_flag("--keep-session", o.keep_session, "Sessions outlive their connections");
   app.add_option("--keepalive", o.keep_alive_s, "Keep-alive in seconds");
   app.add_option("--user", o.username, "User name");
   app.add_option("--pass", o.password, "Password");

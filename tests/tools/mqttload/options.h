@@ -25,6 +25,7 @@ struct Options {
   unsigned qos = 0;
   std::size_t size = 64;
   bool v5 = false;
+  bool keep_session = false;
   std::uint16_t keep_alive_s = 0;
   std::string username;
   std::string password;

@@ -48,11 +48,13 @@ void put_connect(std::string& out, const Options& options, std::string_view clie
   std::string body;
   put_string(body, "MQTT");
   body.push_back(options.v5 ? '\x05' : '\x04');
-  const unsigned flags =
-      0x02U | (options.username.empty() ? 0U : 0x80U) | (options.password.empty() ? 0U : 0x40U);
+  const unsigned flags = (options.keep_session ? 0U : 0x02U) |
+                         (options.username.empty() ? 0U : 0x80U) |
+                         (options.password.empty() ? 0U : 0x40U);
   body.push_back(static_cast<char>(flags));
   put_u16(body, options.keep_alive_s);
-  if (options.v5) put_length(body, 0);
+  if (options.v5 && options.keep_session) body.append("\x05\x11\xFF\xFF\xFF\xFF");
+  if (options.v5 && !options.keep_session) put_length(body, 0);
   put_string(body, client_id);
   if (!options.username.empty()) put_string(body, options.username);
   if (!options.password.empty()) put_string(body, options.password);
