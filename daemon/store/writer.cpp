@@ -314,9 +314,9 @@ Result<bool> Writer::drop_more(const Group& group) {
 Result<bool> Writer::secure(std::uint64_t pages, std::size_t stream, const Group& group,
                             Committed& result) {
   for (;;) {
-    const auto enough = space_.provide(pages, group.now.mono_ms);
+    auto enough = space_.provide(pages, group.now.mono_ms);
     if (!enough || *enough) return enough;
-    const auto dropped = drop_more(group);
+    auto dropped = drop_more(group);
     if (!dropped) return dropped;
     if (*dropped) continue;
     if (remove_salvaged_set(file_.parent_path())) {
@@ -482,7 +482,7 @@ Result<void> Writer::apply_readers(const Group& group) {
 
 Result<void> Writer::apply_state(const Group& group) {
   for (const auto& put : group.state) {
-    const auto done =
+    auto done =
         put.value.empty()
             ? delete_state_.bind(1, put.owner).bind(2, put.key).run()
             : put_state_.bind(1, put.owner).bind(2, put.key).bind_blob(3, put.value).run();

@@ -2,7 +2,6 @@
 //
 // Packets are handled where they were received. Only an unfinished one is copied, in front of the
 // next read when it is short, else it gathers in the connection.
-#include <cstring>
 #include <utility>
 
 #include "local-broker/broker/core.h"
@@ -124,7 +123,7 @@ void receive(Core& core, Connection& connection) {
   char* buffer = core.receive_buffer.data();
   const bool in_place = connection.tail.size() <= kShortTail;
   const std::size_t before = in_place ? connection.tail.size() : 0;
-  std::memcpy(buffer, connection.tail.data(), before);
+  connection.tail.copy(buffer, before);
   const IoResult got = connection.channel.receive({buffer + before, share}, core.scratch);
   count_channel(core, connection);
   if (got.state == IoState::kClosed) {
