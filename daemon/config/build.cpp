@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -246,17 +245,12 @@ class Builder {
     }
   }
 
-  bool is_processor(const std::string& name) {
-    const auto processors = root_.items("processors");
-    return std::any_of(processors.begin(), processors.end(),
-                       [&name](const auto& item) { return item.text("name") == name; });
-  }
-
   void read_exports(Config& config) {
     for (const auto& item : root_.items("exports")) {
       const Section batch = item.below("batch");
       const std::string to = required(item, "to");
-      const std::string topic = is_processor(to) ? item.text("topic") : required(item, "topic");
+      const bool to_sink = find_sink(config, to) != nullptr;
+      const std::string topic = to_sink ? item.text("topic") : required(item, "topic");
       config.exports.push_back(
           {required(item, "name"), required(item, "stream"), to, topic, item.text("format"),
            item.text("start"), batch.integer("max_records"), batch.size("max_bytes"),
@@ -415,12 +409,18 @@ Config build(const Value& tree, const std::filesystem::path& folder, std::vector
   return Builder(tree, folder, errors, warnings).build();
 }
 
+const Processor* find_sink(const Config& config, std::string_view to) {
+  for (const auto& processor : config.processors) {
+    if (processor.name == to && !to.empty()) return &processor;
+  }
+  return nullptr;
+}
+
 void feed_sinks(Config& config) {
   std::vector<Processor> fed;
   std::erase_if(config.exports, [&](const Export& item) {
-    const auto sink = std::find_if(config.processors.begin(), config.processors.end(),
-                                   [&](const Processor& p) { return p.name == item.to; });
-    if (sink == config.processors.end()) return false;
+    const Processor* sink = find_sink(config, item.to);
+    if (sink == nullptr) return false;
     fed.push_back({item.name, sink->plugin, item.stream, "", item.start, sink->config_json});
     return true;
   });

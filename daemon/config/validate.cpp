@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/config/build.h"
 #include "daemon/config/listeners.h"
 #include "daemon/config/units.h"
 
@@ -207,9 +208,7 @@ class Validator {
       const auto& item = config_.exports[i];
       const auto path = [i](const char* key) { return fmt::format("exports[{}].{}", i, key); };
       must_be_stream(item.stream, place("exports", i, "stream"), path("stream"));
-      const auto sink = std::find_if(config_.processors.begin(), config_.processors.end(),
-                                     [&item](const auto& p) { return p.name == item.to; });
-      if (sink != config_.processors.end() && !item.to.empty()) {
+      if (const Processor* sink = find_sink(config_, item.to)) {
         check_export_to_sink(i, *sink);
         continue;
       }

@@ -482,10 +482,9 @@ Result<void> Writer::apply_readers(const Group& group) {
 
 Result<void> Writer::apply_state(const Group& group) {
   for (const auto& put : group.state) {
-    auto done =
-        put.value.empty()
-            ? delete_state_.bind(1, put.owner).bind(2, put.key).run()
-            : put_state_.bind(1, put.owner).bind(2, put.key).bind_blob(3, put.value).run();
+    auto done = put.value.empty()
+                    ? delete_state_.bind(1, put.owner).bind(2, put.key).run()
+                    : put_state_.bind(1, put.owner).bind(2, put.key).bind_blob(3, put.value).run();
     if (!done) return done;
   }
   return {};

@@ -17,10 +17,18 @@ void turn_away(Core& core, std::string_view why) {
   }
 }
 
+// Those that came before a reload of the listener's settings count, too.
+bool is_full(const Core& core, const ListenerSlot& slot) {
+  if (slot.options.max_connections == 0) return false;
+  std::size_t count = 0;
+  for (const auto& other : core.listeners) {
+    if (other->options.address == slot.options.address) count += other->connections;
+  }
+  return count >= slot.options.max_connections;
+}
+
 void take_in(Core& core, ListenerSlot& slot, Accepted accepted) {
-  const std::size_t own_limit = slot.options.max_connections;
-  if (core.connections.size() >= core.options.max_connections ||
-      (own_limit != 0 && slot.connections >= own_limit)) {
+  if (core.connections.size() >= core.options.max_connections || is_full(core, slot)) {
     turn_away(core, "max_connections is reached");
     return;
   }

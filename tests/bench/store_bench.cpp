@@ -333,7 +333,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// Runs each kind of work in turn, `rounds` times, and prints the medians; ratios are to the first.
+// What each kind of work took, round by round; prints the medians, and ratios to the first kind.
 class Comparison {
  public:
   Comparison(std::size_t messages, std::size_t payload_bytes)
@@ -456,8 +456,8 @@ void fill_single(const std::filesystem::path& directory, const Messages& message
                  std::size_t count) {
   { const Bench made(directory); }
   insert_single(directory, messages, count);
-  // The store takes the WAL that is not there for a loss and reads all of it; not at the next
-  // start.
+  // A start takes the WAL that is not there for a loss and reads everything: this one, not the
+  // next.
   const Bench checked(directory);
 }
 
@@ -490,10 +490,8 @@ void drain(const std::filesystem::path& directory) {
 int main(int argc, char** argv) {
   if (argc < 3 || argc % 2 == 0) {
     fail(
-        "usage: store-bench ingest|steady|fill|fill-single|open|drain DIR [--messages N] [--group "
-        "N] "
-        "[--payload N] "
-        "[--rounds N] [--backlog N]");
+        "usage: store-bench ingest|steady|fill|fill-single|open|drain DIR [--messages N] "
+        "[--group N] [--payload N] [--rounds N] [--backlog N]");
   }
   const std::string what = argv[1];
   const std::filesystem::path directory = argv[2];

@@ -45,6 +45,7 @@ bool read_length(std::string_view bytes, std::size_t& at, std::size_t& length) {
 }  // namespace
 
 void put_connect(std::string& out, const Options& options, std::string_view client_id) {
+  using namespace std::string_view_literals;
   std::string body;
   put_string(body, "MQTT");
   body.push_back(options.v5 ? '\x05' : '\x04');
@@ -53,8 +54,7 @@ void put_connect(std::string& out, const Options& options, std::string_view clie
                          (options.password.empty() ? 0U : 0x40U);
   body.push_back(static_cast<char>(flags));
   put_u16(body, options.keep_alive_s);
-  if (options.v5 && options.keep_session) body.append("\x05\x11\xFF\xFF\xFF\xFF");
-  if (options.v5 && !options.keep_session) put_length(body, 0);
+  if (options.v5) body += options.keep_session ? "\x05\x11\xFF\xFF\xFF\xFF"sv : "\0"sv;
   put_string(body, client_id);
   if (!options.username.empty()) put_string(body, options.username);
   if (!options.password.empty()) put_string(body, options.password);
