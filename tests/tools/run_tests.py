@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 JOBS = os.cpu_count() or 1
 SKIPPED = 77
 TAIL_LINES = 60
+FUZZER_PROGRESS = re.compile(r'#\d+\s')  # they would fill the tail of a failure
 
 SANITIZER_ENV = {
     'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1',
@@ -381,9 +382,12 @@ def run_fuzzer(path, seconds):
     corpus.mkdir(parents=True, exist_ok=True)
     crashes.mkdir(exist_ok=True)
     seeds = ROOT / 'tests/fuzz/corpus' / path.name.removesuffix('-fuzz')
-    argv = [str(path), f'-max_total_time={seconds}', '-timeout=10', '-rss_limit_mb=1024',
-            f'-artifact_prefix={crashes}/{path.name}-', str(corpus)]
-    return run(argv + ([str(seeds)] if seeds.is_dir() else []), seconds + 120, SANITIZER_ENV)
+    argv = [str(path), f'-max_total_time={seconds}', '-timeout=60', '-rss_limit_mb=1024',
+            '-print_funcs=0', f'-artifact_prefix={crashes}/{path.name}-', str(corpus)]
+    code, output, took = run(argv + ([str(seeds)] if seeds.is_dir() else []), seconds + 120,
+                             SANITIZER_ENV)
+    found = [line for line in output.splitlines() if not FUZZER_PROGRESS.match(line)]
+    return code, '\n'.join(found), took
 
 
 def main():
