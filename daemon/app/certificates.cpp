@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "daemon/config/validate.h"
 #include "local-broker/broker/transport/certificate.h"
 #include "local-broker/broker/transport/tls_context.h"
 
@@ -52,23 +51,6 @@ std::vector<CertificateStatus> certificates(const config::Config& config) {
         status_of(path_of(uplink) + ".certificate", uplink.certificate, uplink.private_key));
   }
   return all;
-}
-
-void check_uplink_files(config::LoadResult& loaded) {
-  if (!loaded.config) return;
-  for (std::size_t i = 0; i < loaded.config->uplinks.size(); ++i) {
-    const auto& uplink = loaded.config->uplinks[i];
-    if (uplink.certificate.empty()) continue;
-    const auto [section, path] = config::uplink_section(loaded.tree, i);
-    for (auto& problem :
-         broker::TlsContext::check({uplink.certificate, uplink.private_key, "", ""})) {
-      auto& list = problem.is_warning ? loaded.warnings : loaded.errors;
-      const config::Value* value = section->find(problem.key);
-      list.push_back({(value != nullptr ? value : section)->place,
-                      fmt::format("{}.{}", path, problem.key), std::move(problem.message)});
-    }
-  }
-  if (!loaded.errors.empty()) loaded.config.reset();
 }
 
 }  // namespace tg::app

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "daemon/config/config.h"
-#include "daemon/config/load.h"
 
 namespace tg::app {
 
@@ -24,9 +23,5 @@ struct CertificateStatus {
 
 // In the order of the configuration.
 [[nodiscard]] std::vector<CertificateStatus> certificates(const config::Config& config);
-
-// Opens the certificates and keys for the uplinks; what is wrong with them joins the errors and
-// warnings. The listeners' are check_listener_files()'.
-void check_uplink_files(config::LoadResult& loaded);
 
 }  // namespace tg::app

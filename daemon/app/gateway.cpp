@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <random>
 #include <string>
@@ -260,6 +261,12 @@ void Gateway::State::run() { loop_.run(); }
 // The data directory is wiped by the start that follows.
 Result<void> Gateway::State::reset() {
   if (phase_ != Phase::kRunning) return fail(ErrorCode::kBusy, "it is starting or stopping");
+  const auto& keys = reloader_.restart_keys();
+  if (std::find(keys.begin(), keys.end(), "gateway.data_dir") != keys.end()) {
+    return fail(ErrorCode::kBusy,
+                fmt::format("gateway.data_dir has changed and {} is still in use: restart first",
+                            config().data_dir));
+  }
   if (auto marked = mark_for_wipe(config().data_dir); !marked) return marked;
   log::warning(kLog, "factory reset: stopping, to wipe {}", config().data_dir);
   starts_again_ = true;

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "daemon/app/broker_config.h"
+#include "daemon/app/check_files.h"
 #include "daemon/base/assert.h"
 #include "daemon/base/log.h"
 #include "daemon/config/last_good.h"
@@ -19,7 +19,8 @@ constexpr std::size_t kMaxWaiting = 16;
 }  // namespace
 
 struct Reloader::Run {
-  config::LoadResult loaded;
+  config::LoadResult loaded;  // the file as it is
+  config::LoadResult next;    // what of it counts before a restart
   std::vector<CertificateStatus> certificates;
   Outcome outcome;
   std::vector<TakeOver> take_overs;
@@ -34,6 +35,7 @@ Reloader::Reloader(ConfigOrigin origin, const Clock& clock, Post post)
       runs_last_good_(!origin_.problem.empty()),
       loaded_wall_ms_(clock.now().wall_ms) {
   TG_ASSERT(origin_.loaded.config);
+  origin_.loaded.written = {};
   certificates_ = app::certificates(*origin_.loaded.config);
 }
 
@@ -83,15 +85,18 @@ void Reloader::read(const std::function<void(std::shared_ptr<Run>)>& then, Done 
   run->done = std::move(done);
   in_thread([this, run, then, alive = alive_, file = origin_.file, post = post_] {
     run->loaded = config::load(file);
-    check_listener_files(run->loaded);
-    check_uplink_files(run->loaded);
-    if (run->loaded.config) run->certificates = app::certificates(*run->loaded.config);
+    check_files(run->loaded);
+    if (run->loaded.config) {
+      run->next = config::as_running(run->loaded, started_tree_, file);
+      check_files(run->next);
+    }
+    if (run->next.config) run->certificates = app::certificates(*run->next.config);
     post([this, run, then, alive] {
       if (!*alive) return;
       auto& outcome = run->outcome;
-      outcome.errors = run->loaded.errors;
+      outcome.errors = run->loaded.config ? run->next.errors : run->loaded.errors;
       outcome.warnings = run->loaded.warnings;
-      outcome.is_valid = run->loaded.config.has_value();
+      outcome.is_valid = run->next.config.has_value();
       if (outcome.is_valid) outcome.changes = config::differences(tree(), run->loaded.tree);
       then(run);
     });
@@ -114,16 +119,22 @@ void Reloader::reload(Done done) {
 void Reloader::prepare(const std::shared_ptr<Run>& run) {
   if (!run->outcome.is_valid) return refuse(run);
   for (const auto& part : parts_) {
-    auto take_over = part.prepare(*run->loaded.config);
+    auto take_over = part.prepare(*run->next.config);
     if (!take_over) {
       run->outcome.errors.push_back(
-          {{origin_.file.string(), 0}, part.name, take_over.error().message});
+          {place_of(part.name, *run), part.name, take_over.error().message});
     } else {
       run->take_overs.push_back(std::move(*take_over));
     }
   }
   if (!run->outcome.errors.empty()) return refuse(run);
   take_over(run, 0);
+}
+
+// Of the section that a part is named after.
+config::Place Reloader::place_of(const std::string& part, const Run& run) const {
+  const config::Value* section = config::find_path(run.loaded.tree, part);
+  return section != nullptr ? section->place : config::Place{origin_.file.string(), 0};
 }
 
 void Reloader::take_over(const std::shared_ptr<Run>& run, std::size_t part) {
@@ -146,13 +157,14 @@ void Reloader::refuse(const std::shared_ptr<Run>& run) {
 void Reloader::finish(const std::shared_ptr<Run>& run) {
   auto& outcome = run->outcome;
   for (const auto& warning : outcome.warnings) log::warning(kLog, "{}", warning.text());
-  origin_.loaded = std::move(run->loaded);
+  origin_.loaded = std::move(run->next);
+  origin_.loaded.written = {};
   certificates_ = std::move(run->certificates);
   origin_.problem.clear();
   runs_last_good_ = false;
   loaded_wall_ms_ = clock_.now().wall_ms;
   restart_keys_.clear();
-  for (const auto& change : config::differences(started_tree_, tree())) {
+  for (const auto& change : config::differences(started_tree_, run->loaded.tree)) {
     if (change.reload == config::Reload::kRestart) restart_keys_.push_back(change.path);
   }
   for (const auto& key : restart_keys_) log::warning(kLog, "{} counts after a restart", key);

@@ -2,8 +2,8 @@
 //
 //   read and check the file → every part prepares → every part takes over, in the order of add()
 //
-// An error in the file, or of a part that prepares, changes nothing. What only a restart can change
-// is named by its key and otherwise left alone.
+// An error in the file, or of a part that prepares, changes nothing. Keys that only a restart can
+// change are named; until then they have the values of the start, here and for every part.
 //
 // Thread: the loop's; the file is read and the last good copy written in a thread of its own. One
 // reload or check at a time, the others wait; more than 16 are refused.
@@ -92,6 +92,7 @@ class Reloader {
   void in_thread(Task job);
   void read(const std::function<void(std::shared_ptr<Run>)>& then, Done done);
   void prepare(const std::shared_ptr<Run>& run);
+  [[nodiscard]] config::Place place_of(const std::string& part, const Run& run) const;
   void take_over(const std::shared_ptr<Run>& run, std::size_t part);
   void finish(const std::shared_ptr<Run>& run);
   void refuse(const std::shared_ptr<Run>& run);

@@ -13,8 +13,7 @@
 #include <string>
 #include <utility>
 
-#include "daemon/app/broker_config.h"
-#include "daemon/app/certificates.h"
+#include "daemon/app/check_files.h"
 #include "daemon/app/describe.h"
 #include "daemon/app/describe_keys.h"
 #include "daemon/app/exit_codes.h"
@@ -155,8 +154,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     auto loaded = config::load(file);
-    app::check_listener_files(loaded);
-    app::check_uplink_files(loaded);
+    app::check_files(loaded);
     return check_only ? check(loaded, file) : run(std::move(loaded), file, argv);
   } catch (const std::exception& error) {
     log::error(kLog, "internal error: {}", error.what());

@@ -114,6 +114,7 @@ struct Cloud {
   std::string certificate;
   std::string private_key;
   std::string ca;
+  std::size_t contents = 0;  // a hash of the three files, from check_files(): they may be renewed
   std::int64_t keep_alive_ms = 0;
   std::uint64_t window = 0;
   std::int64_t backoff_min_ms = 0;

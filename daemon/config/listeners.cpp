@@ -8,22 +8,22 @@
 #include "daemon/config/units.h"
 
 namespace tg::config {
-namespace {
 
 bool is_loopback(std::string_view address) {
   return address.starts_with("127.") || address.starts_with("[::1]:") ||
          address.starts_with("localhost:");
 }
 
-bool is_unix(std::string_view address) { return address.starts_with("unix:"); }
-
 bool is_address(const std::string& address) {
-  if (is_unix(address)) return address.starts_with("unix:/");
   const auto colon = address.rfind(':');
   const auto port =
       colon == std::string::npos ? std::nullopt : parse_integer(address.substr(colon + 1));
   return port && *port <= 65'535 && colon != 0;
 }
+
+namespace {
+
+bool is_unix(std::string_view address) { return address.starts_with("unix:"); }
 
 class Check {
  public:
@@ -33,7 +33,8 @@ class Check {
   void one(const Listener& listener, std::size_t index) {
     index_ = index;
     if (listener.address.empty()) return;  // missing: said already
-    if (!is_address(listener.address)) {
+    if (!is_unix(listener.address) ? !is_address(listener.address)
+                                   : !listener.address.starts_with("unix:/")) {
       add("address", fmt::format("\"{}\" is not ADDRESS:PORT or unix:/PATH", listener.address));
       return;
     }

@@ -2,12 +2,18 @@
 // file says so in words.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/config/config.h"
 #include "daemon/config/tree.h"
 
 namespace tg::config {
+
+// Of HOST:PORT.
+[[nodiscard]] bool is_address(const std::string& address);
+[[nodiscard]] bool is_loopback(std::string_view address);
 
 void check_listeners(const Config& config, const Value& tree, std::vector<Problem>& errors,
                      std::vector<Problem>& warnings);

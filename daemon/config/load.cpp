@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "daemon/config/build.h"
 #include "daemon/config/check.h"
+#include "daemon/config/table.h"
 #include "daemon/config/validate.h"
 
 namespace tg::config {
@@ -37,19 +40,41 @@ void sort_by_line(std::vector<Problem>& problems) {
   });
 }
 
-}  // namespace
+// Null: it is not written.
+void put_path(Value& tree, std::string_view path, const Value* value) {
+  const auto dot = path.find('.');
+  const std::string name(path.substr(0, dot));
+  auto member = std::find_if(tree.map.begin(), tree.map.end(),
+                             [&name](const Member& each) { return each.key == name; });
+  if (member == tree.map.end()) {
+    if (value == nullptr) return;
+    tree.kind = Value::Kind::kMap;  // a section without keys is null
+    member = tree.map.insert(member, {name, {}});
+    member->value.place = value->place;
+  }
+  if (dot != std::string_view::npos) return put_path(member->value, path.substr(dot + 1), value);
+  if (value == nullptr) {
+    tree.map.erase(member);
+  } else {
+    member->value = *value;
+  }
+}
 
-LoadResult load(const std::filesystem::path& file, const std::filesystem::path& folder) {
-  LoadResult result;
+bool is_kept(const Key& key) {
+  return key.reload == Reload::kRestart && key.type != Type::kSection && key.type != Type::kList &&
+         key.path.find_first_of("*[") == std::string_view::npos;
+}
+
+// From `written` on.
+void finish(LoadResult& result, const std::filesystem::path& file,
+            const std::filesystem::path& folder) {
   Value& tree = result.tree;
-  tree = read_tree(file, result.errors, result.sources);
-  if (!tree.is_map()) return result;
+  tree = result.written;
   expand_variables(tree, gateway_id_of(tree), result.errors);
   std::vector<std::string> later;
   check_tree(tree, result.errors, later);
   // Values of the wrong shape are as good as missing below: more can still be said about the rest.
-  const auto base = folder.empty() ? std::filesystem::absolute(file).parent_path() : folder;
-  Config config = build(tree, base, result.errors, result.warnings);
+  Config config = build(tree, folder, result.errors, result.warnings);
   validate(config, tree, result.errors, result.warnings);
   if (!later.empty()) {
     result.warnings.push_back(
@@ -58,6 +83,34 @@ LoadResult load(const std::filesystem::path& file, const std::filesystem::path& 
   feed_sinks(config);
   sort_by_line(result.errors);
   if (result.errors.empty()) result.config = std::move(config);
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return std::filesystem::absolute(file).parent_path();
+}
+
+}  // namespace
+
+LoadResult load(const std::filesystem::path& file, const std::filesystem::path& folder) {
+  LoadResult result;
+  result.written = read_tree(file, result.errors, result.sources);
+  if (result.written.is_map()) {
+    finish(result, file, folder.empty() ? folder_of(file) : folder);
+  } else {
+    result.tree = result.written;
+  }
+  return result;
+}
+
+LoadResult as_running(const LoadResult& loaded, const Value& started,
+                      const std::filesystem::path& file) {
+  LoadResult result;
+  result.written = loaded.written;
+  result.sources = loaded.sources;
+  for (const auto& key : keys()) {
+    if (is_kept(key)) put_path(result.written, key.path, find_path(started, key.path));
+  }
+  finish(result, file, folder_of(file));
   return result;
 }
 

@@ -13,6 +13,7 @@ namespace tg::config {
 
 struct LoadResult {
   std::optional<Config> config;  // there when `errors` is empty
+  Value written;                 // merged
   Value tree;  // merged and expanded: for effective(), differences() and the places of findings
   std::vector<Source> sources;  // the file and those of conf.d, as they were read
   std::vector<Problem> errors;
@@ -22,5 +23,10 @@ struct LoadResult {
 // folder: what relative names in it are relative to; empty = the file's own.
 [[nodiscard]] LoadResult load(const std::filesystem::path& file,
                               const std::filesystem::path& folder = {});
+
+// What counts of a valid file that is read while the gateway runs: keys that only a restart changes
+// have their values of `started`, the tree it started with.
+[[nodiscard]] LoadResult as_running(const LoadResult& loaded, const Value& started,
+                                    const std::filesystem::path& file);
 
 }  // namespace tg::config

@@ -9,6 +9,8 @@
 #include <map>
 #include <sstream>
 
+#include "daemon/config/table.h"
+
 namespace tg::config {
 namespace {
 
@@ -399,6 +401,12 @@ class Importer {
         note(files[i].line, fmt::format("acl_file {} cannot be read", files[i].value));
       } else {
         out_ += import_mosquitto_acl(files[i].value, *text, notes_);
+        if (!find_key("policies")->available) {
+          note(files[i].line,
+               fmt::format("acl_file {}: it became policies, which have no effect in "
+                           "this version: what it forbids is allowed",
+                           files[i].value));
+        }
       }
     }
   }

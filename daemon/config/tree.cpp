@@ -198,6 +198,16 @@ const Value* Value::find(std::string_view key) const {
   return nullptr;
 }
 
+const Value* find_path(const Value& tree, std::string_view path) {
+  const Value* value = &tree;
+  while (value != nullptr && !path.empty()) {
+    const auto dot = std::min(path.find('.'), path.size());
+    value = value->find(path.substr(0, dot));
+    path.remove_prefix(std::min(dot + 1, path.size()));
+  }
+  return value;
+}
+
 Value read_tree(const std::filesystem::path& file, std::vector<Problem>& errors,
                 std::vector<Source>& sources) {
   Value tree = read_one(file, errors, sources);

@@ -40,6 +40,9 @@ struct Value {
   [[nodiscard]] bool is_scalar() const { return kind == Kind::kScalar; }
 };
 
+// Of keys with dots between them; null when there is none.
+[[nodiscard]] const Value* find_path(const Value& tree, std::string_view path);
+
 struct Member {
   std::string key;
   Value value;

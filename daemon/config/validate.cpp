@@ -38,6 +38,7 @@ class Validator {
     check_bridge();
     check_report("health", config_.health.stream, config_.health.topic);
     check_report("defender", config_.defender.stream, config_.defender.topic);
+    check_admin();
     if (const Value* canary = tree_.find("canary")) {
       check_topic("canary", config_.canary.topic, canary->place);
     }
@@ -262,6 +263,18 @@ class Validator {
   }
 
   // What the gateway tells of itself: into a stream that is there, on a topic that is one.
+  void check_admin() {
+    const std::string& http = config_.admin_http;
+    const auto problem = [&]() -> const char* {
+      if (http.empty()) return nullptr;
+      if (!is_address(http) || http.starts_with("localhost:")) return "is not ADDRESS:PORT";
+      return is_loopback(http) ? nullptr : "is not a loopback address, and it has no TLS";
+    }();
+    if (problem == nullptr) return;
+    add(find_path(tree_, "admin.http")->place, "admin.http",
+        fmt::format("\"{}\" {}; write off, or 127.0.0.1:9464, say", http, problem));
+  }
+
   void check_report(const std::string& name, const std::string& stream, const std::string& topic) {
     const Value* section = tree_.find(name);
     if (section == nullptr || !section->is_map()) return;

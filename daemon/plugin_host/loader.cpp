@@ -62,8 +62,7 @@ Result<void> check_table(const tidegate_plugin* table, const std::string& file) 
   return {};
 }
 
-Result<const tidegate_plugin*> load_plugin(const std::string& name,
-                                           const std::vector<std::string>& paths) {
+Result<std::string> find_plugin(const std::string& name, const std::vector<std::string>& paths) {
   if (!is_plain(name)) {
     return fail(ErrorCode::kInvalid,
                 fmt::format("plugin \"{}\": a name is made of letters, digits, - and _", name));
@@ -72,10 +71,17 @@ Result<const tidegate_plugin*> load_plugin(const std::string& name,
   for (const auto& path : paths) {
     const auto file = std::filesystem::path(path) / fmt::format("libtidegate_{}.so", name);
     std::error_code error;
-    if (std::filesystem::exists(file, error)) return open_library(file.string());
+    if (std::filesystem::exists(file, error)) return file.string();
     tried += (tried.empty() ? "" : ", ") + file.string();
   }
   return fail(ErrorCode::kNotFound, fmt::format("plugin {}: there is none of {}", name, tried));
+}
+
+Result<const tidegate_plugin*> load_plugin(const std::string& name,
+                                           const std::vector<std::string>& paths) {
+  const auto file = find_plugin(name, paths);
+  if (!file) return tl::unexpected(file.error());
+  return open_library(*file);
 }
 
 }  // namespace tg::plugin_host

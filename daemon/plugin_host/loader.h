@@ -13,7 +13,10 @@
 
 namespace tg::plugin_host {
 
-// `name` is letters, digits, - and _. Errors say which files were tried and why each was not taken.
+// `name` is letters, digits, - and _. The error says which files were tried.
+Result<std::string> find_plugin(const std::string& name, const std::vector<std::string>& paths);
+
+// Errors say why the file was not taken.
 Result<const tidegate_plugin*> load_plugin(const std::string& name,
                                            const std::vector<std::string>& paths);
 

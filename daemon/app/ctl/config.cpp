@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "daemon/app/check_files.h"
 #include "daemon/app/config_json.h"
 #include "daemon/app/ctl/nouns.h"
 #include "daemon/app/ctl/text.h"
@@ -33,7 +34,8 @@ std::string problems_text(const Json& document) {
 }
 
 void check(Context& context, const std::string& file) {
-  const auto loaded = config::load(file);
+  auto loaded = config::load(file);
+  app::check_files(loaded);
   const Json document{{"file", file},
                       {"valid", loaded.errors.empty()},
                       {"errors", app::problems_json(loaded.errors)},

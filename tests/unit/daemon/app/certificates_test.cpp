@@ -27,14 +27,6 @@ config::Config config_of(const Issued& listener, const Issued& cloud) {
   return config;
 }
 
-config::LoadResult loaded_with(Pki& pki, const Issued& cloud) {
-  return config::load(
-      pki.write("t.yaml",
-                "gateway: { id: g }\ncloud:\n  endpoints: [\"mqtts://127.0.0.1:8883\"]\n"
-                "  certificate: " +
-                    cloud.certificate + "\n  private_key: " + cloud.key + "\n"));
-}
-
 }  // namespace
 
 TEST_CASE("the gateway's own certificates are listed with their end and what is wrong") {
@@ -77,27 +69,6 @@ TEST_CASE("a certificate that cannot be read is listed as such") {
     CHECK(item.not_after_s == 0);
     CHECK_THAT(item.problem, Contains(item.file));
   }
-}
-
-TEST_CASE("a key that is not the certificate's is an error of its line, an expired one a warning") {
-  Pki pki;
-  Issued wrong = pki.issue({"a"});
-  wrong.key = pki.issue({"b"}).key;
-  auto loaded = loaded_with(pki, wrong);
-  REQUIRE(loaded.config);
-  check_uplink_files(loaded);
-  CHECK_FALSE(loaded.config);
-  REQUIRE(loaded.errors.size() == 1);
-  CHECK_THAT(loaded.errors[0].text(), Contains("t.yaml:5: cloud.private_key: "));
-  CHECK_THAT(loaded.errors[0].text(), Contains("is not the key of"));
-
-  loaded = loaded_with(pki, pki.issue({"old", "", false, true}));
-  REQUIRE(loaded.config);
-  const auto before = loaded.warnings.size();
-  check_uplink_files(loaded);
-  CHECK(loaded.config);
-  REQUIRE(loaded.warnings.size() == before + 1);
-  CHECK_THAT(loaded.warnings.back().text(), Contains("t.yaml:4: cloud.certificate: "));
 }
 
 }  // namespace tg::app

@@ -111,13 +111,14 @@ TEST_CASE("an error in the file reaches no part") {
 TEST_CASE("one part that cannot stops all of it, and the next reload works") {
   Bench bench("");
   bench.add("a");
-  bench.add("b", true);
+  bench.add("log", true);
   const auto outcome = bench.reload("log: { level: debug }\n");
   CHECK_FALSE(outcome.is_applied);
   CHECK(outcome.is_valid);
   REQUIRE(outcome.errors.size() == 1);
-  CHECK(outcome.errors[0].path == "b");
-  CHECK(bench.did == "prepare a debug; prepare b debug; ");
+  CHECK(outcome.errors[0].path == "log");
+  CHECK(outcome.errors[0].place.line == 2);
+  CHECK(bench.did == "prepare a debug; prepare log debug; ");
   CHECK(bench.reloader.config().log_level == "info");
 }
 
@@ -127,6 +128,32 @@ TEST_CASE("what only a restart changes is named until it is taken back") {
   CHECK(bench.reloader.restart_keys() == std::vector<std::string>{"broker.limits.max_queued"});
   CHECK(bench.reload("log: { level: debug }\n").is_applied);
   CHECK(bench.reloader.restart_keys().empty());
+}
+
+TEST_CASE("what only a restart changes stays what it is until then, whoever asks") {
+  Bench bench("broker: { persistence: false }\n");
+  std::vector<std::string> seen;
+  bench.reloader.add("log", [&seen](const config::Config& next) {
+    seen.push_back(next.gateway_id + " " + next.data_dir + " " + next.canary.topic);
+    return Result<Reloader::TakeOver>([](const Task& done) { done(); });
+  });
+  const std::string data = bench.folder.path / "data";
+  bench.folder.write("t.yaml", "gateway: { id: other, data_dir: " + data +
+                                   "2 }\nlog: { level: debug }\n"
+                                   "canary: { topic: \"c/${gateway.id}\" }\n");
+  std::optional<Reloader::Outcome> outcome;
+  bench.reloader.reload([&outcome](Reloader::Outcome got) { outcome = std::move(got); });
+  bench.inbox.run_until([&outcome] { return outcome.has_value(); });
+  CHECK(outcome->is_applied);
+  CHECK(outcome->changes.size() == 5);
+  CHECK(seen == std::vector<std::string>{"g " + data + " c/g"});
+  CHECK(bench.reloader.config().log_level == "debug");
+  CHECK(bench.reloader.config().data_dir == data);
+  CHECK_FALSE(bench.reloader.config().persistence);
+  CHECK(config::find_path(bench.reloader.tree(), "gateway.id")->scalar == "g");
+  CHECK(config::find_path(bench.reloader.tree(), "broker.persistence")->scalar == "false");
+  CHECK(bench.reloader.restart_keys() ==
+        std::vector<std::string>{"gateway.id", "gateway.data_dir", "broker.persistence"});
 }
 
 TEST_CASE("a check tells what a reload would do and does nothing") {

@@ -200,6 +200,18 @@ TEST_CASE("names that stand twice and names that do not exist are errors") {
       Contains("no section cloud"));
 }
 
+TEST_CASE("the admin interface over TCP is for this machine") {
+  for (const std::string address : {"garbage", "localhost:9464", "127.0.0.1:70000"}) {
+    CHECK_THAT(error_of("admin: { http: \"" + address + "\" }\n"),
+               Contains("admin.http: \"" + address + "\" is not ADDRESS:PORT"));
+  }
+  CHECK_THAT(error_of("admin: { http: \"0.0.0.0:9464\" }\n"),
+             Contains("is not a loopback address"));
+  Folder folder;
+  CHECK(folder.load_text("admin: { http: \"[::1]:9464\" }\n").config);
+  CHECK(folder.load_text("admin: { http: off }\n").config);
+}
+
 TEST_CASE("isolation: thread must be written until there are plugin processes") {
   const std::string head = "streams: { a: {}, b: {} }\nprocessors:\n  - { name: p, plugin: x, ";
   CHECK_THAT(error_of(head + "input: a, output: b }\n"), Contains("isolation: thread"));

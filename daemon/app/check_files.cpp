@@ -1,0 +1,68 @@
+#include "daemon/app/check_files.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "daemon/app/broker_config.h"
+#include "daemon/config/validate.h"
+#include "daemon/plugin_host/loader.h"
+#include "local-broker/broker/transport/tls_context.h"
+
+namespace tg::app {
+namespace {
+
+void add_contents(std::size_t& hash, const std::string& file) {
+  std::ifstream input(file, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(input), {}};
+  hash = hash * 31 + std::hash<std::string_view>()(text);
+}
+
+void check_uplink(config::LoadResult& loaded, std::size_t index) {
+  auto& uplink = loaded.config->uplinks[index];
+  const auto [section, path] = config::uplink_section(loaded.tree, index);
+  for (auto& problem :
+       broker::TlsContext::check({uplink.certificate, uplink.private_key, uplink.ca, ""})) {
+    const bool is_of_ca = problem.key == "client_ca";
+    if (!is_of_ca && uplink.certificate.empty()) continue;
+    const std::string_view key = is_of_ca ? "ca" : problem.key;
+    const config::Value* value = section->find(key);
+    auto& list = problem.is_warning ? loaded.warnings : loaded.errors;
+    list.push_back({(value != nullptr ? value : section)->place, fmt::format("{}.{}", path, key),
+                    std::move(problem.message)});
+  }
+  for (const auto& file : {uplink.certificate, uplink.private_key, uplink.ca}) {
+    if (!file.empty()) add_contents(uplink.contents, file);
+  }
+}
+
+// A warning: they may be installed after the file is written.
+void check_plugins(config::LoadResult& loaded) {
+  const config::Value* processors = loaded.tree.find("processors");
+  if (processors == nullptr) return;
+  for (std::size_t i = 0; i < processors->list.size(); ++i) {
+    const config::Value* plugin = processors->list[i].find("plugin");
+    if (plugin == nullptr) continue;
+    const auto found = plugin_host::find_plugin(plugin->scalar, loaded.config->plugin_paths);
+    if (found) continue;
+    loaded.warnings.push_back({plugin->place, fmt::format("processors[{}].plugin", i),
+                               found.error().message + "; the gateway does not start without it"});
+  }
+}
+
+}  // namespace
+
+void check_files(config::LoadResult& loaded) {
+  if (!loaded.config) return;
+  for (std::size_t i = 0; i < loaded.config->uplinks.size(); ++i) check_uplink(loaded, i);
+  check_plugins(loaded);
+  check_listener_files(loaded);
+  if (!loaded.errors.empty()) loaded.config.reset();
+}
+
+}  // namespace tg::app

@@ -1,0 +1,12 @@
+// Opens the files that a configuration names: certificates, keys, authorities, revocation lists,
+// users, plugins. What is wrong with them joins its errors and warnings. Not on the loop's thread
+// once it runs.
+#pragma once
+
+#include "daemon/config/load.h"
+
+namespace tg::app {
+
+void check_files(config::LoadResult& loaded);
+
+}  // namespace tg::app

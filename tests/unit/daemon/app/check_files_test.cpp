@@ -1,0 +1,92 @@
+#include "daemon/app/check_files.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <string>
+
+#include "tests/unit/local-broker/broker/pki.h"
+
+namespace tg::app {
+namespace {
+
+using broker::test::Issued;
+using broker::test::Pki;
+using Catch::Matchers::Contains;
+
+config::LoadResult loaded_with(Pki& pki, const Issued& cloud, const std::string& more = "") {
+  return config::load(
+      pki.write("t.yaml",
+                "gateway: { id: g }\ncloud:\n  endpoints: [\"mqtts://127.0.0.1:8883\"]\n"
+                "  certificate: " +
+                    cloud.certificate + "\n  private_key: " + cloud.key + "\n" + more));
+}
+
+}  // namespace
+
+TEST_CASE("a key that is not the certificate's is an error of its line, an expired one a warning") {
+  Pki pki;
+  Issued wrong = pki.issue({"a"});
+  wrong.key = pki.issue({"b"}).key;
+  auto loaded = loaded_with(pki, wrong);
+  REQUIRE(loaded.config);
+  check_files(loaded);
+  CHECK_FALSE(loaded.config);
+  REQUIRE(loaded.errors.size() == 1);
+  CHECK_THAT(loaded.errors[0].text(), Contains("t.yaml:5: cloud.private_key: "));
+  CHECK_THAT(loaded.errors[0].text(), Contains("is not the key of"));
+
+  loaded = loaded_with(pki, pki.issue({"old", "", false, true}));
+  REQUIRE(loaded.config);
+  const auto before = loaded.warnings.size();
+  check_files(loaded);
+  CHECK(loaded.config);
+  REQUIRE(loaded.warnings.size() == before + 1);
+  CHECK_THAT(loaded.warnings.back().text(), Contains("t.yaml:4: cloud.certificate: "));
+}
+
+TEST_CASE("what is no authority is an error of its line") {
+  Pki pki;
+  const Issued good = pki.issue({"a"});
+  auto loaded = loaded_with(pki, good, "  ca: " + good.key + "\n");
+  REQUIRE(loaded.config);
+  check_files(loaded);
+  CHECK_FALSE(loaded.config);
+  REQUIRE(loaded.errors.size() == 1);
+  CHECK_THAT(loaded.errors[0].text(), Contains("t.yaml:6: cloud.ca: "));
+}
+
+TEST_CASE("an uplink whose certificate is renewed in its place is another one") {
+  Pki pki;
+  const Issued used = pki.issue({"a"});
+  auto before = loaded_with(pki, used);
+  auto same = before;
+  check_files(before);
+  check_files(same);
+  REQUIRE(before.config);
+  CHECK(before.config->uplinks == same.config->uplinks);
+
+  const Issued renewed = pki.issue({"b"});
+  std::filesystem::copy_file(renewed.certificate, used.certificate,
+                             std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(renewed.key, used.key,
+                             std::filesystem::copy_options::overwrite_existing);
+  auto after = loaded_with(pki, used);
+  check_files(after);
+  REQUIRE(after.config);
+  CHECK_FALSE(before.config->uplinks == after.config->uplinks);
+}
+
+TEST_CASE("a plugin that is not there is a warning with its line and the files that were tried") {
+  Pki pki;
+  auto loaded = config::load(
+      pki.write("t.yaml",
+                "plugins: { path: /nowhere }\nstreams: { a: {}, b: {} }\nprocessors:\n"
+                "  - { name: p, plugin: surprise, isolation: thread, input: a, output: b }\n"));
+  REQUIRE(loaded.config);
+  check_files(loaded);
+  REQUIRE(loaded.config);
+  CHECK_THAT(loaded.warnings.back().text(), Contains("t.yaml:4: processors[0].plugin: ") &&
+                                                Contains("/nowhere/libtidegate_surprise.so"));
+}
+
+}  // namespace tg::app
