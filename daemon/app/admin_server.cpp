@@ -31,7 +31,7 @@ using boost::system::error_code;
 
 const log::Component kLog{"admin"};
 
-constexpr int kMaxConnections = 32;
+constexpr int kMaxConnections = 32;  // of each kind: nobody on TCP keeps an operator out
 constexpr std::size_t kMaxRequestHead = 8 * 1024;
 constexpr std::size_t kMaxRequestBody = 512 * 1024;
 constexpr std::chrono::seconds kRequestLimit{10};
@@ -73,7 +73,8 @@ class AdminServer::State : public std::enable_shared_from_this<State> {
   asio::io_context& context_;
   const AdminRoutes& routes_;
   AdminTokens tokens_;
-  int connections_ = 0;
+  int local_connections_ = 0;
+  int tcp_connections_ = 0;
   std::vector<std::function<void()>> closers_;
   std::string socket_path_;
 };
@@ -162,7 +163,7 @@ void AdminServer::State::accept(std::shared_ptr<Acceptor> acceptor) {
     if (error == asio::error::operation_aborted) return;
     if (error) {
       log::warning(kLog, "accept failed: {}; waiting for the next", error.message());
-    } else if (self->connections_ < kMaxConnections) {
+    } else {
       constexpr bool kIsLocal = std::is_same_v<Acceptor, asio::local::stream_protocol::acceptor>;
       self->serve(Socket(std::move(socket)), kIsLocal);
     }
@@ -171,7 +172,9 @@ void AdminServer::State::accept(std::shared_ptr<Acceptor> acceptor) {
 }
 
 void AdminServer::State::serve(Socket socket, bool is_local) {
-  ++connections_;
+  int& connections = is_local ? local_connections_ : tcp_connections_;
+  if (connections >= kMaxConnections) return;
+  ++connections;
   Connection::Admit admit;
   if (is_local) {
     admit = [caller = peer_of(socket.native_handle())](const Connection::Request&) {
@@ -181,15 +184,16 @@ void AdminServer::State::serve(Socket socket, bool is_local) {
     admit = [self = shared_from_this()](const Connection::Request& request) {
       constexpr std::string_view kScheme = "Bearer ";
       const std::string_view header = request[http::field::authorization];
-      if (!header.starts_with(kScheme)) return std::optional(Caller{"tcp", Access::kOpen});
+      if (!beast::iequals(header.substr(0, kScheme.size()), kScheme))
+        return std::optional(Caller{"tcp", Access::kOpen});
       const auto holder = self->tokens_.find(header.substr(kScheme.size()));
       if (!holder) return std::optional<Caller>();
       return std::optional(Caller{"token " + holder->name, holder->access});
     };
   }
   std::make_shared<Connection>(std::move(socket), routes_, std::move(admit),
-                               [weak = weak_from_this()] {
-                                 if (const auto state = weak.lock()) --state->connections_;
+                               [weak = weak_from_this(), &connections] {
+                                 if (const auto state = weak.lock()) --connections;
                                })
       ->read();
 }
