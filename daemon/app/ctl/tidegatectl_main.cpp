@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Asks the Tidegate daemon, or tells it what to do"};
   Context context;
   app.add_option("--socket", context.socket, "admin socket of the daemon (admin.socket)")
+      ->envname("TIDEGATE_ADMIN_SOCKET")
       ->capture_default_str();
   app.add_flag("--json", context.as_json, "answer in JSON");
   app.set_version_flag("--version", std::string("tidegatectl ") + tg::app::kVersion);
