@@ -32,7 +32,7 @@ Canary::Canary(Tracer& tracer, Publish publish, const Clock& clock, Timers& time
 }
 
 Canary::~Canary() {
-  *alive_ = false;
+  tracer_.cancel(flight_);
   timers_.cancel(timer_);
 }
 
@@ -40,6 +40,7 @@ void Canary::configure(const config::Canary& settings) {
   if (settings == settings_) return;
   settings_ = settings;
   timers_.cancel(std::exchange(timer_, 0));
+  tracer_.cancel(std::exchange(flight_, 0));
   healthy_.set(-1);
   if (settings_.interval_ms > 0) {
     timer_ = timers_.after(settings_.interval_ms, [this] { send(); });
@@ -48,18 +49,16 @@ void Canary::configure(const config::Canary& settings) {
 
 void Canary::send() {
   timer_ = timers_.after(settings_.interval_ms, [this] { send(); });
-  if (is_flying_) return;  // the one before has until its time limit
-  is_flying_ = tracer_.wait(settings_.topic, settings_.timeout_ms,
-                            [this, alive = alive_](const Tracer::Report& report) {
-                              if (*alive) finished(report);
-                            });
-  if (!is_flying_) return;  // 8 people trace: next time
+  if (flight_ != 0) return;  // the one before has until its time limit
+  flight_ = tracer_.wait(settings_.topic, settings_.timeout_ms,
+                         [this](const Tracer::Report& report) { finished(report); });
+  if (flight_ == 0) return;  // 8 people trace: next time
   publish_(settings_.topic,
            fmt::format("{{\"canary\":{},\"time\":{}}}", ++number_, clock_.now().wall_ms));
 }
 
 void Canary::finished(const Tracer::Report& report) {
-  is_flying_ = false;
+  flight_ = 0;
   healthy_.set(report.is_complete ? 1 : 0);
   if (report.is_complete) {
     successes_.add();

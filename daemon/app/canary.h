@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 
 #include "daemon/app/tracer.h"
@@ -29,7 +28,7 @@ class Canary {
   Canary(const Canary&) = delete;
   Canary& operator=(const Canary&) = delete;
 
-  // From now on by these settings; interval 0 = off.
+  // From now on by these settings; interval 0 = off. A message under way counts no more.
   void configure(const config::Canary& settings);
 
  private:
@@ -46,9 +45,8 @@ class Canary {
   Gauge seconds_;
   config::Canary settings_;
   std::uint64_t number_ = 0;
-  bool is_flying_ = false;
+  Tracer::WaitId flight_ = 0;  // of the message under way
   TimerId timer_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace tg::app

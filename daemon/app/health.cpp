@@ -41,9 +41,11 @@ std::string health_message(const Parts& parts) {
       {"store", status["store"]},
       {"streams", picked(status["streams"],
                          {"name", "records", "bytes", "oldest_age_s", "full_in_s", "evicted"})},
-      {"uplinks", picked(status["uplinks"], {"name", "state", "reason", "reconnects"})},
+      {"uplinks", picked(status["uplinks"], {"name", "state", "reason", "cause", "reconnects"})},
       {"exports", picked(status["exports"], {"name", "backlog", "records_sent"})},
-      {"processors", picked(status["processors"], {"name", "state", "backlog", "errors"})}};
+      {"processors", picked(status["processors"], {"name", "state", "backlog", "errors"})},
+      {"certificates",
+       picked(status["certificates"], {"key", "subject", "not_after", "left_s", "problem"})}};
   return message.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 

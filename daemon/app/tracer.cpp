@@ -11,7 +11,7 @@
 namespace tg::app {
 namespace {
 
-constexpr std::size_t kMaxTraces = 8;
+constexpr std::size_t kMaxWaiters = 8;
 constexpr std::int64_t kLookMs = 100;
 
 }  // namespace
@@ -26,20 +26,33 @@ class Tracer::Trace {
     std::map<std::string, std::string> told;  // by reader: what was said last
   };
 
-  Trace(const Clock& clock, std::string filter, Done done)
-      : clock_(clock), filter_(std::move(filter)), done_(std::move(done)) {}
+  Trace(const Clock& clock, std::string_view topic) : clock_(clock), begin_us_(clock.mono_us()) {
+    report_.is_matched = true;
+    report_.topic = topic;
+  }
 
   void step(std::string stage, std::string text) {
     report_.steps.push_back({clock_.mono_us() - begin_us_, std::move(stage), std::move(text)});
   }
 
   const Clock& clock_;
-  const std::string filter_;
-  const Done done_;
+  const std::int64_t begin_us_;
   Report report_;
-  std::int64_t begin_us_ = 0;
   std::vector<Stored> stored_;
-  TimerId limit_ = 0;
+};
+
+struct Tracer::Waiter {
+  WaitId id;
+  std::string filter;
+  Done done;
+  TimerId limit;
+  std::shared_ptr<Trace> trace;  // null = no message yet
+
+  void tell(std::string outcome) const {
+    Report report = trace != nullptr ? trace->report_ : Report();
+    report.outcome = std::move(outcome);
+    done(std::move(report));
+  }
 };
 
 Tracer::Tracer(const Clock& clock, Timers& timers, ReaderProgress progress)
@@ -48,62 +61,79 @@ Tracer::Tracer(const Clock& clock, Timers& timers, ReaderProgress progress)
 Tracer::~Tracer() {
   *alive_ = false;
   timers_.cancel(timer_);
-  for (const auto& trace : traces_) timers_.cancel(trace->limit_);
+  for (const auto& waiter : waiters_) timers_.cancel(waiter.limit);
 }
 
-bool Tracer::wait(std::string filter, std::int64_t limit_ms, Done done) {
-  if (traces_.size() >= kMaxTraces) return false;
-  auto trace = std::make_shared<Trace>(clock_, std::move(filter), std::move(done));
-  trace->limit_ = timers_.after(limit_ms, [this, trace] { time_out(trace); });
-  traces_.push_back(std::move(trace));
+Tracer::WaitId Tracer::wait(std::string filter, std::int64_t limit_ms, Done done) {
+  if (waiters_.size() >= kMaxWaiters) return 0;
+  const WaitId id = ++last_id_;
+  const TimerId limit = timers_.after(limit_ms, [this, id] { time_out(id); });
+  waiters_.push_back({id, std::move(filter), std::move(done), limit, nullptr});
   ++waiting_;
-  return true;
+  return id;
+}
+
+void Tracer::cancel(WaitId id) { static_cast<void>(take(id)); }
+
+std::optional<Tracer::Waiter> Tracer::take(WaitId id) {
+  const auto at = std::find_if(waiters_.begin(), waiters_.end(),
+                               [id](const auto& waiter) { return waiter.id == id; });
+  if (at == waiters_.end()) return std::nullopt;
+  Waiter waiter = std::move(*at);
+  waiters_.erase(at);
+  timers_.cancel(waiter.limit);
+  if (waiter.trace == nullptr) --waiting_;
+  return waiter;
 }
 
 std::shared_ptr<Tracer::Trace> Tracer::begin(std::string_view topic) {
-  const auto at = std::find_if(traces_.begin(), traces_.end(), [topic](const auto& trace) {
-    return !trace->report_.is_matched && mqtt::filter_matches(trace->filter_, topic);
-  });
-  if (at == traces_.end()) return nullptr;
-  --waiting_;
-  (*at)->report_.is_matched = true;
-  (*at)->report_.topic = topic;
-  (*at)->begin_us_ = clock_.mono_us();
-  return *at;
+  std::shared_ptr<Trace> trace;
+  for (auto& waiter : waiters_) {
+    if (waiter.trace != nullptr || !mqtt::filter_matches(waiter.filter, topic)) continue;
+    if (trace == nullptr) trace = std::make_shared<Trace>(clock_, topic);
+    waiter.trace = trace;
+    --waiting_;
+  }
+  return trace;
 }
 
 void Tracer::step(const std::shared_ptr<Trace>& trace, std::string stage, std::string text) {
   if (trace != nullptr) trace->step(std::move(stage), std::move(text));
 }
 
-void Tracer::end(const std::shared_ptr<Trace>& trace, std::string outcome) {
+void Tracer::end(const std::shared_ptr<Trace>& trace, const std::string& outcome) {
   if (trace == nullptr) return;
-  timers_.cancel(trace->limit_);
-  if (!trace->report_.is_matched) --waiting_;
-  traces_.remove(trace);
-  trace->report_.outcome = std::move(outcome);
-  trace->done_(std::move(trace->report_));
+  // Who is told may begin another trace or take one back.
+  std::vector<WaitId> followers;
+  for (const auto& waiter : waiters_) {
+    if (waiter.trace == trace) followers.push_back(waiter.id);
+  }
+  for (const WaitId id : followers) {
+    if (const auto waiter = take(id)) waiter->tell(outcome);
+  }
 }
 
-void Tracer::time_out(const std::shared_ptr<Trace>& trace) {
-  if (!trace->report_.is_matched) {
-    return end(trace, fmt::format("no message on {} in that time", trace->filter_));
+void Tracer::time_out(WaitId id) {
+  const auto waiter = take(id);
+  if (!waiter) return;
+  if (waiter->trace == nullptr) {
+    return waiter->tell(fmt::format("no message on {} in that time", waiter->filter));
   }
-  end(trace, "still on its way: the last step says what it waits for");
+  waiter->tell("still on its way: the last step says what it waits for");
 }
 
 void Tracer::stored(const std::shared_ptr<Trace>& trace, store::Store& store,
-                    store::StreamId stream, store::Seq seq) {
+                    store::StreamId stream, store::Seq seq, bool sender_waits) {
   if (trace == nullptr) return;
   trace->step("stream", fmt::format("{}: record {}", store.status(stream).name, seq));
   trace->stored_.push_back({stream, seq, false, {}});
   const std::size_t index = trace->stored_.size() - 1;
-  store.after_commit([this, trace, index, &store, alive = alive_] {
+  store.after_commit([this, trace, index, sender_waits, &store, alive = alive_] {
     if (!*alive) return;
     auto& record = trace->stored_[index];
     record.is_committed = true;
-    trace->step("commit", fmt::format("{}: on disk, acknowledged to the sender",
-                                      store.status(record.stream).name));
+    trace->step("commit", fmt::format("{}: on disk{}", store.status(record.stream).name,
+                                      sender_waits ? ", acknowledged to the sender" : ""));
     if (timer_ == 0) look(store);
   });
 }
@@ -111,14 +141,19 @@ void Tracer::stored(const std::shared_ptr<Trace>& trace, store::Store& store,
 void Tracer::look(store::Store& store) {
   timer_ = 0;
   // Ending one changes the list.
-  const auto traces = traces_;
-  for (const auto& trace : traces) {
-    if (!trace->stored_.empty() && look_at(*trace, store)) {
-      trace->report_.is_complete = true;
-      end(trace, "every reader has it");
+  std::vector<std::shared_ptr<Trace>> traces;
+  for (const auto& waiter : waiters_) {
+    if (waiter.trace == nullptr || waiter.trace->stored_.empty()) continue;
+    if (std::find(traces.begin(), traces.end(), waiter.trace) == traces.end()) {
+      traces.push_back(waiter.trace);
     }
   }
-  if (!traces_.empty()) {
+  for (const auto& trace : traces) {
+    if (!look_at(*trace, store)) continue;
+    trace->report_.is_complete = true;
+    end(trace, "every reader has it");
+  }
+  if (!waiters_.empty()) {
     timer_ = timers_.after(kLookMs, [this, &store] { look(store); });
   }
 }

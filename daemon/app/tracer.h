@@ -7,13 +7,15 @@
 //   publish.
 //   Reader side: looked at every 100 ms.
 //
-// Thread: the loop's. Limits: 8 traces at once; each ends after its time limit, at the latest.
+// Whoever waits for a topic when a message comes follows that message: one trace, several reports.
+//
+// Thread: the loop's. Limits: 8 wait or follow at once, each until its time limit at the latest.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,8 +57,12 @@ class Tracer {
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
-  // The next message whose topic matches the filter. False when 8 wait already.
-  bool wait(std::string filter, std::int64_t limit_ms, Done done);
+  using WaitId = std::uint64_t;  // 0 = none
+
+  // The next message whose topic matches the filter. 0 when 8 wait or follow already.
+  [[nodiscard]] WaitId wait(std::string filter, std::int64_t limit_ms, Done done);
+  // It is told nothing more. One that has ended, or 0, is left alone.
+  void cancel(WaitId id);
 
   [[nodiscard]] bool is_waiting() const { return waiting_ > 0; }
   // Null when nobody waits for that topic.
@@ -65,21 +71,27 @@ class Tracer {
   // The intake's part of the story.
   static void step(const std::shared_ptr<Trace>& trace, std::string stage, std::string text);
   // It went no further, for this reason.
-  void end(const std::shared_ptr<Trace>& trace, std::string outcome);
-  // It is in that stream; its readers are looked at from its commit on.
+  void end(const std::shared_ptr<Trace>& trace, const std::string& outcome);
+  // It is in that stream; its readers are looked at from its commit on. sender_waits: its
+  // acknowledgement comes with the commit.
   void stored(const std::shared_ptr<Trace>& trace, store::Store& store, store::StreamId stream,
-              store::Seq seq);
+              store::Seq seq, bool sender_waits);
 
  private:
+  struct Waiter;
+
   void look(store::Store& store);
   [[nodiscard]] bool look_at(Trace& trace, store::Store& store);
-  void time_out(const std::shared_ptr<Trace>& trace);
+  void time_out(WaitId id);
+  // It is in the list no more.
+  [[nodiscard]] std::optional<Waiter> take(WaitId id);
 
   const Clock& clock_;
   Timers& timers_;
   const ReaderProgress progress_;
-  std::list<std::shared_ptr<Trace>> traces_;
-  std::size_t waiting_ = 0;
+  std::vector<Waiter> waiters_;  // oldest first
+  std::size_t waiting_ = 0;      // those without a message
+  WaitId last_id_ = 0;
   TimerId timer_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

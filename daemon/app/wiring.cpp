@@ -97,14 +97,14 @@ Intake Wiring::take_in(const broker::Publication& publication, broker::AckToken 
       return refuse(publication);
   }
   record.received = clock_.now();
+  const bool sender_waits =
+      publication.qos > 0 && !publication.is_will && !store_.may_be_lost(streams);
   for (const auto stream : streams) {
     const auto seq = store_.append(stream, record);
-    if (trace != nullptr) tracer_.stored(trace, store_, stream, seq);
+    if (trace != nullptr) tracer_.stored(trace, store_, stream, seq, sender_waits);
   }
   stored_.add();
-  if (publication.qos == 0 || publication.is_will || store_.may_be_lost(streams)) {
-    return Intake::kDone;
-  }
+  if (!sender_waits) return Intake::kDone;
   store_.await(token);
   return Intake::kPending;
 }

@@ -33,10 +33,10 @@ void trace(const Parts& parts, const AdminRequest& request, const AdminReply& re
   }
   const auto seconds = request.number("timeout", kStandardSeconds, kMaxSeconds);
   if (!seconds) return reply(error_answer(seconds.error()));
-  const bool waits =
+  const auto id =
       parts.tracer->wait(filter, static_cast<std::int64_t>(*seconds) * 1000,
                          [reply](const Tracer::Report& report) { reply(report_answer(report)); });
-  if (!waits) reply(error_answer(409, "8 traces are under way; try again when one has ended"));
+  if (id == 0) reply(error_answer(409, "8 traces are under way; try again when one has ended"));
 }
 
 }  // namespace
