@@ -22,6 +22,7 @@
 #include "daemon/app/ctl/text.h"
 #include "daemon/app/version.h"
 #include "daemon/config/effective.h"
+#include "daemon/config/last_good.h"
 #include "daemon/config/load.h"
 
 namespace tg::ctl {
@@ -91,8 +92,7 @@ std::string about_text() {
 }
 
 // The file without secrets, for when the daemon does not run.
-std::string written_config(const std::string& file) {
-  const auto loaded = config::load(file);
+std::string written_config(const config::LoadResult& loaded) {
   std::string out;
   for (const auto& problem : loaded.errors) out += "error: " + problem.text() + "\n";
   for (const auto& problem : loaded.warnings) out += "warning: " + problem.text() + "\n";
@@ -127,8 +127,10 @@ Entries gather(const Context& context, const std::string& config_file) {
       data_dir = value_of(Json::parse(reply.body, nullptr, false), "gateway.data_dir");
     }
   }
-  entries.emplace_back("config-file.txt", written_config(config_file));
-  entries.emplace_back("disk.txt", disk_text(data_dir.empty() ? "/var/lib/tidegate" : data_dir));
+  const auto loaded = config::load(config_file);
+  entries.emplace_back("config-file.txt", written_config(loaded));
+  if (data_dir.empty()) data_dir = config::find_data_dir(config_file, loaded).string();
+  entries.emplace_back("disk.txt", disk_text(data_dir));
   for (const char* file : kFiles) {
     entries.emplace_back("system" + std::string(file), file_text(file));
   }

@@ -50,6 +50,16 @@ std::size_t value_end(std::string_view line, std::size_t at) {
   return end == std::string_view::npos ? line.size() : end;
 }
 
+// In lower case.
+bool is_scheme(const std::string& word) { return word == "bearer" || word == "basic"; }
+
+std::string lower(std::string_view word) {
+  std::string out(word);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
 // NAME=VALUE, NAME: VALUE, "NAME": "VALUE", and `Bearer VALUE`, where NAME tells a secret.
 std::string without_values(std::string_view line) {
   std::string out;
@@ -67,16 +77,14 @@ std::string without_values(std::string_view line) {
     std::size_t value = at;
     if (value < line.size() && (line[value] == '"' || line[value] == '\'')) ++value;
     value = std::min(line.find_first_not_of(' ', value), line.size());
-    const bool is_bearer = word == "Bearer" || word == "Basic";
-    const bool is_assigned =
-        value < line.size() && (line[value] == '=' || line[value] == ':') &&
-        (config::is_secret_name(word) || word == "Authorization" || word == "authorization");
+    const bool is_bearer = is_scheme(lower(word));
+    const bool is_assigned = value < line.size() && (line[value] == '=' || line[value] == ':') &&
+                             (config::is_secret_name(word) || lower(word) == "authorization");
     if (!is_bearer && !is_assigned) continue;
     value = line.find_first_not_of(" =:", value);
     if (value == std::string_view::npos) continue;
     const std::string_view rest = line.substr(value);
-    if (rest.starts_with("Bearer ") || rest.starts_with("Basic ") || rest.starts_with('{'))
-      continue;
+    if (is_scheme(lower(rest.substr(0, rest.find(' ')))) || rest.starts_with('{')) continue;
     out += line.substr(at, value - at);
     out += kHidden;
     at = value_end(line, value);

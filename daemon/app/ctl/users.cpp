@@ -92,7 +92,7 @@ void say(const Context& context, const Choice& choice, const char* what) {
   document["user"] = choice.name;
   document["done"] = what;
   context.print(document, [&](const Json&) {
-    return fmt::format("{} {} in {}; the daemon reads it at `systemctl reload tidegate`",
+    return fmt::format("{} {} in {}; the daemon reads it at `systemctl reload tidegate`\n",
                        choice.name, what, choice.file);
   });
 }

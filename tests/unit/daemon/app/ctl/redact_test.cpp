@@ -9,7 +9,8 @@ TEST_CASE("values behind the name of a secret are hidden, whatever the notation"
        {"password=hush1", "password: hush1", "\"db_password\": \"hu\\\"sh1\", \"x\": 1",
         "api-key = hush1;", "{token:hush1}", "client_secret='hush1 hush1'",
         "Authorization: Bearer hush1", "curl -H 'Authorization: Bearer hush1'",
-        "authorization=Basic hush1", "PASSWORD=hush1"}) {
+        "authorization=Basic hush1", "AUTHORIZATION: bearer hush1", "seen: bearer hush1",
+        "PASSWORD=hush1"}) {
     INFO(text);
     const auto out = redacted(text);
     INFO(out);
