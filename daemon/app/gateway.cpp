@@ -147,8 +147,10 @@ Result<void> Gateway::State::start_plugins() {
   return {};
 }
 
-// Also for a reload; a link and its thread stay for the next uplink of that name.
+// Also for a reload; a link and its thread stay for the next uplink of that name. One that did not
+// close in time (a resolver that hangs) is left to itself until it has.
 Result<void> Gateway::State::make_uplinks(const config::Config& config) {
+  left_links_.remove_if([](const auto& link) { return !link->is_open(); });
   for (const auto& cloud : config.uplinks) {
     auto options = uplink_options(config, cloud);
     if (!options) return tl::unexpected(options.error());
@@ -159,6 +161,7 @@ Result<void> Gateway::State::make_uplinks(const config::Config& config) {
           item.name));
     }
     auto& link = links_[cloud.name];
+    if (link != nullptr && link->is_open()) left_links_.push_back(std::move(link));
     if (link == nullptr) link = std::make_unique<cloud::AnyLink>(loop_.post());
     uplinks_.push_back(std::make_unique<uplink::Uplink>(
         std::move(*options), *link, std::move(sources), clock_, loop_, metrics_, random_seed(),

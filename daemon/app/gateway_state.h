@@ -4,6 +4,7 @@
 
 #include <boost/asio/signal_set.hpp>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -93,6 +94,7 @@ class Gateway::State {
   std::optional<broker::Broker> broker_;
   std::optional<BrokerPump> pump_;
   std::map<std::string, std::unique_ptr<cloud::Link>> links_;  // by uplink
+  std::list<std::unique_ptr<cloud::Link>> left_links_;         // still closing
   std::vector<std::unique_ptr<uplink::Uplink>> uplinks_;
   std::optional<HealthReporter> health_;
   std::optional<DefenderReporter> defender_;

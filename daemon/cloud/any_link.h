@@ -21,12 +21,13 @@ namespace tg::cloud {
 class AnyLink final : public Link {
  public:
   explicit AnyLink(Post post);
-  ~AnyLink() override = default;
+  ~AnyLink() override;
   AnyLink(const AnyLink&) = delete;
   AnyLink& operator=(const AnyLink&) = delete;
 
   void set_events(LinkEvents events) override;
   Generation open(LinkOptions options) override;
+  [[nodiscard]] bool is_open() const override { return now_->is_open(); }
   [[nodiscard]] bool publish(OutgoingPublish publish) override {
     return now_->publish(std::move(publish));
   }
@@ -40,7 +41,9 @@ class AnyLink final : public Link {
   PahoLink mqtt_;
   std::unique_ptr<HttpsLink> https_;
   Link* now_ = &mqtt_;  // the last that was opened
-  const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
+  // What a probe's thread may still use when this has gone.
+  struct Way;
+  const std::shared_ptr<Way> way_;
 };
 
 }  // namespace tg::cloud

@@ -153,6 +153,8 @@ Generation HttpsLink::open(LinkOptions options) {
   return generation;
 }
 
+bool HttpsLink::is_open() const { return inbox_->is_open; }
+
 bool HttpsLink::publish(OutgoingPublish publish) {
   if (!inbox_->is_open || inbox_->is_busy) return false;
   inbox_->is_busy = true;

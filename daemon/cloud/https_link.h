@@ -23,6 +23,7 @@ class HttpsLink final : public Link {
 
   void set_events(LinkEvents events) override;
   Generation open(LinkOptions options) override;
+  [[nodiscard]] bool is_open() const override;
   [[nodiscard]] bool publish(OutgoingPublish publish) override;
   void close() override;
 

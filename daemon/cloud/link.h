@@ -136,6 +136,8 @@ class Link {
   virtual void set_events(LinkEvents events) = 0;
   // Only after the previous generation's on_closed.
   virtual Generation open(LinkOptions options) = 0;
+  // From open() until on_closed.
+  [[nodiscard]] virtual bool is_open() const = 0;
   // False when the queue to the cloud thread is full: try again after an ack.
   [[nodiscard]] virtual bool publish(OutgoingPublish publish) = 0;
   // QoS 1; what the client publishes itself is not sent back (protocol 5). An HTTPS link has none.

@@ -308,6 +308,8 @@ Generation PahoLink::open(LinkOptions options) {
   return generation;
 }
 
+bool PahoLink::is_open() const { return inbox_->is_open; }
+
 bool PahoLink::publish(OutgoingPublish publish) {
   if (!inbox_->is_open || inbox_->unacknowledged >= inbox_->limit) return false;
   ++inbox_->unacknowledged;

@@ -34,6 +34,7 @@ class PahoLink final : public Link {
 
   void set_events(LinkEvents events) override;
   Generation open(LinkOptions options) override;
+  [[nodiscard]] bool is_open() const override;
   [[nodiscard]] bool publish(OutgoingPublish publish) override;
   void subscribe(std::vector<std::string> filters) override;
   void close() override;

@@ -111,6 +111,7 @@ class Exporter final : public Sender {
   void untake(std::uint64_t id) override;
   void acked(std::uint64_t id) override;
   void link_up(std::size_t batch_bytes) override;
+  void link_grew(std::size_t batch_bytes) override { builder_.set_max_bytes(batch_bytes); }
   void link_closed(const LinkEnd& end) override;
   [[nodiscard]] bool refused(std::uint64_t id, const std::string& reason) override;
   void isolate(bool on) override { builder_.set_single(on); }

@@ -65,6 +65,10 @@ class LiveFirst::Seat final : public Sender {
     if (is_first_) owner_.split();
     exporter_.link_up(batch_bytes);
   }
+  void link_grew(std::size_t batch_bytes) override {
+    batch_bytes_ = batch_bytes;
+    if (owner_.is_loaded_) exporter_.link_grew(batch_bytes);
+  }
   void link_closed(const LinkEnd& end) override {
     batch_bytes_.reset();
     exporter_.link_closed(end);

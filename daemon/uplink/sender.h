@@ -33,6 +33,8 @@ class Sender {
 
   // batch_bytes: no publish should be larger, on the link as it is now.
   virtual void link_up(std::size_t batch_bytes) = 0;
+  // By now it takes larger ones.
+  virtual void link_grew(std::size_t batch_bytes) { (void)batch_bytes; }
   // Whatever is in flight will not be acknowledged any more. Not explained: the peer closed the
   // connection, perhaps for one of the publishes in flight.
   virtual void link_closed(const LinkEnd& end) = 0;

@@ -195,7 +195,8 @@ void Session::on_connected(cloud::Connected connected) {
   arm(stable_timer_, options_.stable_ms, [this] { backoff_.reset(); });
   cause_ = cloud::DownCause::kOther;
   if (!filters_.empty()) link_.subscribe(filters_);
-  for (const Seat& seat : seats_) seat.sender->link_up(flight_limit_.batch_bytes());
+  batch_bytes_ = flight_limit_.batch_bytes();
+  for (const Seat& seat : seats_) seat.sender->link_up(batch_bytes_);
   is_settling_ = is_isolating_;
   if (is_settling_) {
     arm(settle_timer_, options_.backoff_min_ms, [this] {
@@ -440,6 +441,10 @@ void Session::on_acked(std::uint64_t id) {
   if (found == in_flight_.end()) return;
   Sender* sender = found->second.sender;
   flight_limit_.acked(found->second.size, clock_.mono_ms() - found->second.sent_ms);
+  if (flight_limit_.batch_bytes() / 2 >= batch_bytes_) {
+    batch_bytes_ = flight_limit_.batch_bytes();
+    for (const Seat& seat : seats_) seat.sender->link_grew(batch_bytes_);
+  }
   forget(id);
   acked_.add();
   was_acked_ = true;

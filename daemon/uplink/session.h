@@ -174,6 +174,7 @@ class Session {
   TokenBucket publish_quota_;
   TokenBucket byte_quota_;
   FlightLimit flight_limit_;
+  std::size_t batch_bytes_ = FlightLimit::kNone;  // what the senders know of it
   std::size_t bytes_in_flight_ = 0;
   std::size_t backlog_in_flight_ = 0;  // publishes
   std::uint64_t live_bytes_ = 0;       // sent lately while both waited

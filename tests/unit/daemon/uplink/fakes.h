@@ -23,9 +23,10 @@ class FakeLink final : public cloud::Link {
   void set_events(cloud::LinkEvents to) override { events = std::move(to); }
   cloud::Generation open(cloud::LinkOptions options) override {
     opened.push_back(options);
-    is_open = true;
+    open_ = true;
     return ++generation;
   }
+  [[nodiscard]] bool is_open() const override { return open_; }
   bool publish(cloud::OutgoingPublish publish) override {
     if (refusals > 0) {
       --refusals;
@@ -49,7 +50,7 @@ class FakeLink final : public cloud::Link {
     events.on_down(generation, {cause, reason});
   }
   void closed() {
-    is_open = false;
+    open_ = false;
     events.on_closed(generation);
   }
   void lose() {
@@ -72,11 +73,13 @@ class FakeLink final : public cloud::Link {
   std::vector<cloud::LinkOptions> opened;
   std::vector<cloud::OutgoingPublish> sent;
   cloud::Generation generation = 0;
-  bool is_open = false;
   int closes = 0;
   std::vector<cloud::LinkOptions> probed;
   cloud::Down obstacle;  // what a probe finds
   int refusals = 0;      // publishes that find the queue full
+
+ private:
+  bool open_ = false;
 };
 
 // A stream in memory. Reads are answered by answer(), as the reader thread does: later.

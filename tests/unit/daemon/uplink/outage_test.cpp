@@ -71,7 +71,7 @@ TEST_CASE("a day without the cloud costs attempts that are minutes apart, and no
   for (int step = 1; step <= kSteps; ++step) {
     store.append(0, "dt/a/t", std::to_string(step));
     loop.advance_ms(kStepMs);
-    if (link.is_open) link.lose();
+    if (link.is_open()) link.lose();
     if (step % kStepsAFlush == 0) store.flush();
     CHECK(store->pending_bytes() < 64 * 1024);
   }
@@ -81,7 +81,7 @@ TEST_CASE("a day without the cloud costs attempts that are minutes apart, and no
   CHECK(link.opened.size() > 24 * 3600 / 120);
   CHECK(link.opened.size() < 24 * 3600 / 40);
 
-  while (!link.is_open) loop.advance_ms(kStepMs);
+  while (!link.is_open()) loop.advance_ms(kStepMs);
   link.connect();
   std::size_t acked = 0;
   const auto backlog_is_sent = [&] {

@@ -25,6 +25,7 @@ struct FakeSender final : Sender {
   }
   void untake(std::uint64_t) override { ++waiting; }
   void acked(std::uint64_t id) override { acks.push_back(id); }
+  void link_grew(std::size_t bytes) override { batch_bytes = bytes; }
   void link_up(std::size_t bytes) override {
     up = true;
     batch_bytes = bytes;
@@ -742,5 +743,6 @@ TEST_CASE("after a time-out less is in flight and batches are smaller, until ack
   CHECK(bench.link.sent.size() == 64 + 16);
   CHECK(bench.low.batch_bytes == 64 * 60'000 / 8);
   for (std::size_t n = 64; n < 64 + 16; ++n) bench.link.ack_nth(n);
+  CHECK(bench.low.batch_bytes == 2 * 64 * 60'000 / 8);  // told at once, not by the next link
   CHECK(bench.session.status().in_flight == 32);
 }

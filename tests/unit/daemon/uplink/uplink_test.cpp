@@ -174,7 +174,7 @@ TEST_CASE(
       seen = bench.link.sent.size();
       bench.link.close_by_peer();
       bench.time.advance_ms(150'000);
-      if (!bench.link.is_open) bench.time.advance_ms(150'000);
+      if (!bench.link.is_open()) bench.time.advance_ms(150'000);
       bench.connect();
     }
     bench.time.advance_ms(2000);
