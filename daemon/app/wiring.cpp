@@ -81,12 +81,20 @@ Intake Wiring::take_in(const broker::Publication& publication, broker::AckToken 
     streams = with_error_streams(publication.topic, streams, size);
     admission = store_.admit(streams, size);
   }
+  const bool is_told = publication.qos > 0 && !publication.is_will;
+  if (admission == store::Admission::kDiscard ||
+      (admission == store::Admission::kFull && !is_told)) {
+    streams = with_room(streams, size);
+    admission = streams.empty() ? store::Admission::kDiscard : store::Admission::kYes;
+  }
   switch (admission) {
     case store::Admission::kYes:
       break;
     case store::Admission::kDiscard:
       dropped_.add();
-      tracer_.end(trace, "not stored: a stream with when_full: drop-newest is full");
+      tracer_.end(trace, is_told
+                             ? "not stored: a stream with when_full: drop-newest is full"
+                             : "not stored: no stream has room, and nobody waits for an answer");
       return Intake::kDone;
     case store::Admission::kBusy:
       held_.add();
@@ -97,8 +105,7 @@ Intake Wiring::take_in(const broker::Publication& publication, broker::AckToken 
       return refuse(publication);
   }
   record.received = clock_.now();
-  const bool sender_waits =
-      publication.qos > 0 && !publication.is_will && !store_.may_be_lost(streams);
+  const bool sender_waits = is_told && !store_.may_be_lost(streams);
   for (const auto stream : streams) {
     const auto seq = store_.append(stream, record);
     if (trace != nullptr) tracer_.stored(trace, store_, stream, seq, sender_waits);
@@ -135,11 +142,21 @@ std::span<const store::StreamId> Wiring::with_error_streams(
   return instead_;
 }
 
-Intake Wiring::refuse(const broker::Publication& publication) {
-  if (publication.qos == 0 || publication.is_will) {
-    dropped_.add();
-    return Intake::kDone;
+// Where a message may be dropped without a word, a full stream does not keep it from the others.
+std::span<const store::StreamId> Wiring::with_room(std::span<const store::StreamId> streams,
+                                                   std::size_t size) {
+  with_room_.clear();
+  for (const auto stream : streams) {
+    if (store_.admit(std::span(&stream, 1), size) == store::Admission::kYes) {
+      with_room_.push_back(stream);
+    } else {
+      store_.drop(stream);
+    }
   }
+  return with_room_;
+}
+
+Intake Wiring::refuse(const broker::Publication& publication) {
   refused_.add();
   if (refuse_limit_.allow(clock_.mono_ms())) {
     log::warning(kLog,

@@ -44,6 +44,9 @@ class Wiring final : public broker::Hooks {
                                                       std::span<const store::StreamId> streams,
                                                       std::size_t size);
 
+  std::span<const store::StreamId> with_room(std::span<const store::StreamId> streams,
+                                             std::size_t size);
+
   pipeline::Router& router_;
   store::Store& store_;
   Tracer& tracer_;
@@ -56,6 +59,7 @@ class Wiring final : public broker::Hooks {
   Counter dropped_;
   log::Limit refuse_limit_;
   std::vector<store::StreamId> instead_;
+  std::vector<store::StreamId> with_room_;
   std::string tail_;  // of the record in hand
 };
 

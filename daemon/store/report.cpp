@@ -53,6 +53,9 @@ void Report::add_streams_and_readers(const StoreOptions& options) {
     streams_.push_back({name});
     records_.push_back(
         metrics_.counter("tidegate_store_records_total", "Records appended", {{"stream", name}}));
+    dropped_.push_back(metrics_.counter("tidegate_store_dropped_total",
+                                        "Records that found no room and whose sender was not told",
+                                        {{"stream", name}}));
     for (const char* reason : kEvictionReasons) {
       evicted_[{name, reason}] =
           metrics_.counter("tidegate_store_evicted_total", "Records evicted by a limit",
@@ -65,6 +68,14 @@ void Report::add_streams_and_readers(const StoreOptions& options) {
                                        "Records evicted before this reader had passed them",
                                        {{"stream", reader.stream}, {"reader", reader.name}}));
   }
+}
+
+void Report::dropped(StreamId stream) {
+  dropped_[stream].add();
+  auto& entry = streams_[stream];
+  if (std::exchange(entry.is_dropping, true)) return;
+  log::warning(kLog, {{"STREAM", entry.name}, {"REASON", "full"}},
+               "stream {}: it is full, and what comes is dropped", entry.name);
 }
 
 void Report::committed(const Committed& result, const std::vector<Committed::Stream>& before,
@@ -92,9 +103,13 @@ void Report::note_evictions(const Committed& result, const std::vector<Committed
     }
     // A full stream evicts in steps: the episode ends with a commit that grows into real room.
     const bool grew = now.next != before[i].next;
-    const bool has_room = now.bytes + 4 * kSegmentBytes < options.streams[i].max_size &&
-                          result.space.room_bytes > 16 * kSegmentBytes;
-    if (now.evicted.empty() && grew && has_room) stream.is_evicting = false;
+    const std::uint64_t max_size = options.streams[i].max_size;
+    const bool has_room =
+        now.bytes + std::min<std::uint64_t>(4 * kSegmentBytes, max_size / 2) < max_size &&
+        result.space.room_bytes > 16 * kSegmentBytes;
+    if (!grew || !has_room) continue;
+    if (now.evicted.empty()) stream.is_evicting = false;
+    stream.is_dropping = false;
   }
 }
 

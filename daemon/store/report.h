@@ -25,6 +25,7 @@ class Report {
   void add_streams_and_readers(const StoreOptions& options);
 
   void appended(StreamId stream) { records_[stream].add(); }
+  void dropped(StreamId stream);
   // before: what the database held until then.
   void committed(const Committed& result, const std::vector<Committed::Stream>& before,
                  const StoreOptions& options);
@@ -44,6 +45,7 @@ class Report {
     std::string name;
     std::uint64_t evicted = 0;
     bool is_evicting = false;
+    bool is_dropping = false;
   };
 
   void note_evictions(const Committed& result, const std::vector<Committed::Stream>& before,
@@ -53,6 +55,7 @@ class Report {
   Metrics& metrics_;
   std::vector<Stream> streams_;
   std::vector<Counter> records_;                                    // by StreamId
+  std::vector<Counter> dropped_;                                    // by StreamId
   std::vector<Counter> missed_;                                     // by ReaderId
   std::map<std::pair<std::string, std::string>, Counter> evicted_;  // by stream and reason
   Counter commits_;

@@ -197,6 +197,8 @@ std::uint32_t Store::boot() const { return state_->boot_; }
 
 const SpaceStatus& Store::space() const { return state_->space_; }
 
+void Store::drop(StreamId stream) { state_->report_.dropped(stream); }
+
 bool Store::may_be_lost(std::span<const StreamId> streams) const {
   return state_->may_be_lost(streams);
 }

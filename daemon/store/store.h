@@ -109,7 +109,7 @@ struct StoreOptions {
 // May these streams take a record of that size now?
 enum class Admission : std::uint8_t {
   kYes,
-  kDiscard,  // a full stream with drop-newest is among them: count it and acknowledge
+  kDiscard,  // a full stream with drop-newest is among them: leave it out and acknowledge
   kBusy,     // pending_bytes are used up: hold the publisher until on_room
   kFull,     // a full stream with reject, or the disk: do not acknowledge
 };
@@ -189,6 +189,9 @@ class Store {
   Seq append(StreamId stream, Record record);
   // The same for one that comes from elsewhere: it keeps the time it has, and its age begins now.
   Seq append_copy(StreamId stream, Record record);
+  // A record that this stream has no room for and whose sender is not told: counted, and logged
+  // once.
+  void drop(StreamId stream);
   void await(Token token);
   // Runs when all that was appended, advanced and put before is durable.
   void after_commit(Task task);
