@@ -9,36 +9,32 @@
 namespace tg::sim {
 namespace {
 
-constexpr std::size_t kMaxOutbox = 10'000;
-constexpr std::size_t kWindow = 64;
 constexpr std::size_t kMaxUnsent = std::size_t{64} * 1024;  // QoS 0 is not sampled beyond
 constexpr std::uint16_t kKeepAliveS = 30;
 constexpr std::int64_t kPingAfterUs = 10'000'000;
 constexpr std::int64_t kAnswerUs = 5'000'000;
-constexpr std::uint16_t kSubscribeId = 65535;  // publishes use 1 … 65534
+constexpr std::uint16_t kSubscribeId = Outbox::kMaxPacketId + 1;
 constexpr std::int64_t kRetryMinMs = 50;
 constexpr std::int64_t kRetryMaxMs = 2'000;
 
 }  // namespace
 
 Device::Device(const Plan& plan, std::uint32_t index, FleetState& fleet, std::uint64_t seed)
-    : plan_(plan),
-      id_(plan.devices[index]),
+    : id_(plan.devices[index]),
       fleet_(fleet),
       index_(index),
       backoff_(kRetryMinMs, kRetryMaxMs, seed),
       check_(plan, index, fleet.made) {
   for (const Subscription& subscription : plan.subscriptions[index]) {
-    const bool any_qos1 =
-        std::any_of(subscription.tracks.begin(), subscription.tracks.end(),
-                    [&plan](std::uint32_t id) { return plan.tracks[id].qos > 0; });
-    filters_.push_back({subscription.filter, static_cast<std::uint8_t>(any_qos1 ? 1 : 0)});
+    std::uint8_t qos = 0;
+    for (const std::uint32_t id : subscription.tracks) qos = std::max(qos, plan.tracks[id].qos);
+    filters_.push_back({subscription.filter, qos});
   }
 }
 
 void Device::sample(const Track& track, double value, std::int64_t now_us) {
-  const bool has_room = track.qos > 0 ? outbox_.size() < kMaxOutbox
-                                      : state_ == State::kUp && out_.size() < kMaxUnsent;
+  const bool has_room =
+      track.qos > 0 ? outbox_.has_room() : state_ == State::kUp && out_.size() < kMaxUnsent;
   if (!has_room) {
     ++fleet_.not_sampled;
     return;
@@ -52,20 +48,9 @@ void Device::sample(const Track& track, double value, std::int64_t now_us) {
     wire::put_publish(out_, {track.topic, payload, 0, false, 0});
     return;
   }
-  last_packet_id_ = static_cast<std::uint16_t>(last_packet_id_ % (kSubscribeId - 1) + 1);
-  outbox_.push_back({track.id, n, std::move(payload), last_packet_id_, false});
+  outbox_.push(track, n, std::move(payload));
   ++fleet_.unacknowledged;
-  if (state_ == State::kUp) send_window();
-}
-
-void Device::put_message(const Message& message, bool dup) {
-  const Track& track = plan_.tracks[message.track];
-  wire::put_publish(out_, {track.topic, message.payload, track.qos, dup, message.packet_id});
-}
-
-void Device::send_window() {
-  while (in_flight_ < outbox_.size() && in_flight_ < kWindow)
-    put_message(outbox_[in_flight_++], false);
+  if (state_ == State::kUp) outbox_.send(out_);
 }
 
 void Device::connect(std::int64_t now_us) {
@@ -144,8 +129,12 @@ bool Device::handle(const wire::Packet& packet, std::int64_t now_us) {
       return on_connack(packet);
     case wire::Type::kPublish:
       return on_publish(packet);
+    case wire::Type::kPubRel:
+      return on_pubrel(packet);
     case wire::Type::kPubAck:
-      return on_puback(packet, now_us);
+    case wire::Type::kPubRec:
+    case wire::Type::kPubComp:
+      return on_answer(packet, now_us);
     case wire::Type::kSubAck:
       if (state_ != State::kSubscribing || !wire::suback_accepted(packet)) return false;
       is_subscribed_ = true;
@@ -167,6 +156,7 @@ bool Device::handle(const wire::Packet& packet, std::int64_t now_us) {
 bool Device::on_connack(const wire::Packet& packet) {
   const auto answer = wire::parse_connack(packet);
   if (state_ != State::kHandshake || !answer || answer->code != 0) return false;
+  if (!answer->session_present) received_.clear();
   is_subscribed_ = is_subscribed_ && answer->session_present;
   if (is_subscribed_ || filters_.empty()) {
     come_up();
@@ -184,36 +174,41 @@ void Device::come_up() {
   backoff_.reset();
   ++fleet_.connected;
   ++fleet_.connections.connects;
-  for (std::size_t i = 0; i < in_flight_; ++i) {
-    if (!outbox_[i].is_acknowledged) put_message(outbox_[i], true);
-  }
-  send_window();
+  outbox_.send_again(out_);
+  outbox_.send(out_);
 }
 
+// QoS 2 is taken at PUBLISH (method B of MQTT 3.1.1, 4.3.3): until PUBREL the same packet id is a
+// repetition.
 bool Device::on_publish(const wire::Packet& packet) {
   const auto publish = wire::parse_publish(packet);
   if (!publish) return false;
-  if (publish->qos > 0) wire::put_puback(out_, publish->packet_id);
+  if (publish->qos > 0) {
+    const auto answer = publish->qos == 1 ? wire::Type::kPubAck : wire::Type::kPubRec;
+    wire::put_answer(out_, answer, publish->packet_id);
+  }
+  if (publish->qos == 2 && !received_.insert(publish->packet_id).second) return true;
   check_.delivered(publish->topic, publish->payload, fleet_.local);
   return true;
 }
 
-bool Device::on_puback(const wire::Packet& packet, std::int64_t now_us) {
+bool Device::on_pubrel(const wire::Packet& packet) {
   const auto id = wire::parse_packet_id(packet);
-  const auto end = outbox_.begin() + static_cast<std::ptrdiff_t>(in_flight_);
-  const auto found = std::find_if(outbox_.begin(), end, [&id](const Message& message) {
-    return !message.is_acknowledged && id == message.packet_id;
-  });
-  if (found == end) return false;
-  found->is_acknowledged = true;
-  fleet_.ledger->acknowledged(found->track, found->n, now_us);
-  ++fleet_.acknowledged;
-  --fleet_.unacknowledged;
-  while (!outbox_.empty() && outbox_.front().is_acknowledged) {
-    outbox_.pop_front();
-    --in_flight_;
+  if (!id) return false;
+  received_.erase(*id);  // an unknown one is answered, too: PUBCOMP may have been lost
+  wire::put_answer(out_, wire::Type::kPubComp, *id);
+  return true;
+}
+
+bool Device::on_answer(const wire::Packet& packet, std::int64_t now_us) {
+  const auto answered = outbox_.take(packet, out_);
+  if (!answered) return false;
+  if (answered->is_owned) {
+    fleet_.ledger->acknowledged(answered->track, answered->n, now_us);
+    ++fleet_.acknowledged;
   }
-  send_window();
+  if (answered->is_done) --fleet_.unacknowledged;
+  outbox_.send(out_);
   return true;
 }
 

@@ -1,15 +1,14 @@
-// One simulated device: a persistent MQTT session with an outbox. What it sends at QoS 1 stays in
-// the outbox until it is acknowledged; after a lost connection it comes back with jittered back-off
-// and publishes the unacknowledged again, in order, with DUP.
+// One simulated device: a persistent MQTT session with an outbox (outbox.h). After a lost
+// connection it comes back with jittered back-off and goes on with what was under way.
 //
-// Thread: the fleet's. Limits: kMaxOutbox messages wait, kWindow of them unacknowledged; QoS 0 is
-// not sampled without a connection or when the socket does not take it.
+// Thread: the fleet's. Limits: those of the outbox; QoS 0 is not sampled without a connection or
+// when the socket does not take it.
 #pragma once
 
 #include <netinet/in.h>
 
 #include <cstdint>
-#include <deque>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "tests/sim/channel.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/local_check.h"
+#include "tests/sim/outbox.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/wire.h"
 
@@ -34,7 +34,7 @@ struct FleetState {
   std::uint64_t connected = 0;  // devices whose session is up and subscribed
   std::uint64_t published = 0;
   std::uint64_t acknowledged = 0;
-  std::uint64_t unacknowledged = 0;
+  std::uint64_t unacknowledged = 0;  // PUBACK or PUBCOMP has not come
   std::uint64_t not_sampled = 0;
   ConnectionCounts connections;
   bool told_trouble = false;  // of TLS, once
@@ -66,13 +66,6 @@ class Device {
 
  private:
   enum class State : std::uint8_t { kAway, kConnecting, kHandshake, kSubscribing, kUp };
-  struct Message {
-    std::uint32_t track = 0;
-    std::uint64_t n = 0;
-    std::string payload;
-    std::uint16_t packet_id = 0;
-    bool is_acknowledged = false;
-  };
 
   void connect(std::int64_t now_us);
   void lose(std::int64_t now_us);
@@ -80,14 +73,12 @@ class Device {
   bool handle(const wire::Packet& packet, std::int64_t now_us);
   bool on_connack(const wire::Packet& packet);
   bool on_publish(const wire::Packet& packet);
-  bool on_puback(const wire::Packet& packet, std::int64_t now_us);
+  bool on_pubrel(const wire::Packet& packet);
+  bool on_answer(const wire::Packet& packet, std::int64_t now_us);
   void come_up();
-  void send_window();
-  void put_message(const Message& message, bool dup);
   void watch(bool writable);
 
   // Constant after construction.
-  const Plan& plan_;
   const std::string& id_;
   std::vector<wire::Filter> filters_;
   FleetState& fleet_;
@@ -103,9 +94,8 @@ class Device {
   Backoff backoff_;
   std::string out_;
   wire::Framer in_;
-  std::deque<Message> outbox_;  // oldest first; the first in_flight_ have been sent
-  std::size_t in_flight_ = 0;
-  std::uint16_t last_packet_id_ = 0;
+  Outbox outbox_;
+  std::set<std::uint16_t> received_;  // QoS 2, by packet id: PUBREL has not come
   LocalCheck check_;
 };
 

@@ -2,8 +2,8 @@
 // in stages of equal length, each at its percentage of the rate.
 //
 // The load begins when all devices are connected. It ends after duration_s or at SIGTERM/SIGINT;
-// then the fleet waits, at most drain_s, until all QoS 1 is acknowledged and all subscribers have
-// caught up. A second signal ends it at once.
+// then the fleet waits, at most drain_s, until all QoS 1 and 2 is acknowledged and all subscribers
+// have caught up. A second signal ends it at once.
 #pragma once
 
 #include <cstdint>

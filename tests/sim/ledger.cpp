@@ -85,9 +85,9 @@ void DevicesLedger::faults(const FaultCounts& counts) {
 }
 
 void DevicesLedger::local(Pattern pattern, const LocalCounts& counts) {
-  line(file_, "L {} {} {} {} {} {} {} {}\n", static_cast<int>(pattern), counts.subscriptions,
-       counts.received, counts.repeated, counts.missed, counts.missed_qos0, counts.out_of_order,
-       counts.misdirected);
+  line(file_, "L {} {} {} {} {} {} {} {} {}\n", static_cast<int>(pattern), counts.subscriptions,
+       counts.received, counts.repeated, counts.repeated_qos2, counts.missed, counts.missed_qos0,
+       counts.out_of_order, counts.misdirected);
 }
 
 void DevicesLedger::ended(std::uint64_t not_sampled) {

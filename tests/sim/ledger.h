@@ -4,12 +4,13 @@
 //   devices' ledger                              cloud's ledger (appended to by every life of it)
 //   T id qos device topic    a track             S time             listening, ids start anew
 //   P track n time           made, QoS 0: sent   X time             cut off
-//   A track n time           acknowledged        W id text          a word: device, topic, …
+//   A track n time           PUBACK or PUBREC    W id text          a word: device, topic, …
 //   R time percent           the load from now   A topic device n stream epoch seq time
 //   D time                   gateway lost
 //   U time                   all connected       O stream epoch seq time     no device's message
 //   L pattern subscriptions received             G stream epoch first last   declared gap
-//     repeated missed missed_qos0                B time             not decodable
+//     repeated repeated_qos2                     B time             not decodable
+//     missed missed_qos0
 //     out_of_order misdirected
 //   C connects lost          of all devices
 //   F disconnects floods     faults made

@@ -102,8 +102,9 @@ class DevicesReader {
     track.qos = fields.number<std::uint8_t>();
     track.device = fields.word();
     track.topic = fields.rest();
+    const bool is_valid = fields.is_whole() && track.qos <= 2;
     log_.tracks.push_back(std::move(track));
-    return fields.is_whole();
+    return is_valid;
   }
 
   bool sample(Fields& fields, bool is_made) {
@@ -122,8 +123,9 @@ class DevicesReader {
     const auto pattern = fields.number<std::size_t>();
     if (pattern >= log_.local.size()) return false;
     LocalCounts& counts = log_.local[pattern];
-    numbers(fields, {&counts.subscriptions, &counts.received, &counts.repeated, &counts.missed,
-                     &counts.missed_qos0, &counts.out_of_order, &counts.misdirected});
+    numbers(fields,
+            {&counts.subscriptions, &counts.received, &counts.repeated, &counts.repeated_qos2,
+             &counts.missed, &counts.missed_qos0, &counts.out_of_order, &counts.misdirected});
     return fields.is_whole();
   }
 

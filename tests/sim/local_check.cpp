@@ -41,7 +41,9 @@ void LocalCheck::delivered(std::string_view topic, std::string_view payload,
   LocalCounts& counts = results[static_cast<std::size_t>(expected.pattern)];
   ++counts.received;
   if (number <= expected.seen) {
-    ++(expected.qos == 0 ? counts.out_of_order : counts.repeated);
+    ++(expected.qos == 0   ? counts.out_of_order
+       : expected.qos == 1 ? counts.repeated
+                           : counts.repeated_qos2);
     return;
   }
   const std::uint64_t before = std::max(expected.seen, expected.floor);

@@ -15,10 +15,13 @@ std::uint8_t qos_of(Kind kind, QosMix mix) {
       return 0;
     case QosMix::kAll1:
       return 1;
-    case QosMix::kMix:
+    case QosMix::kAll2:
+      return 2;
+    case QosMix::kMixed:
       break;
   }
-  return kind == Kind::kVibration ? 0 : 1;
+  if (kind == Kind::kVibration) return 0;
+  return kind == Kind::kAlarm ? 2 : 1;
 }
 
 class Planner {

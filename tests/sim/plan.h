@@ -2,7 +2,7 @@
 //
 //   dt/<device>/temperature   every device                          QoS 1
 //   dt/<device>/vibration     every device                          QoS 0
-//   dt/<device>/alarm/high    every device, seldom                  QoS 1
+//   dt/<device>/alarm/high    every device, seldom                  QoS 2
 //   hall/<n>/door             the hall's first device               QoS 1
 //   hall/<n>/fan/<device>     the hall's first device, one a fan    QoS 1
 //
@@ -33,7 +33,7 @@ constexpr std::size_t kKinds = 5;
 // Parts of the load, in percent.
 constexpr std::array<int, kKinds> kKindShare = {50, 30, 5, 5, 10};
 
-enum class QosMix : std::uint8_t { kMix, kAll0, kAll1 };
+enum class QosMix : std::uint8_t { kAll0, kAll1, kAll2, kMixed };
 
 struct Track {
   std::uint32_t id = 0;
@@ -52,7 +52,7 @@ struct Subscription {
 struct PlanOptions {
   std::uint32_t count = 200;
   std::string prefix = "d";
-  QosMix qos = QosMix::kMix;
+  QosMix qos = QosMix::kMixed;
   std::string pattern = "all";  // or one of kPatternNames
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace tg::sim {
 namespace {
@@ -90,6 +91,7 @@ class Analysis {
   };
   struct StreamState {
     std::unordered_map<std::uint64_t, std::uint64_t> messages;  // sequence → identity
+    std::unordered_set<std::uint64_t> exactly_once;             // (track, n) at QoS 2
     std::uint64_t lowest = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t highest = 0;
     std::uint64_t declared = 0;
@@ -139,6 +141,7 @@ class Analysis {
       ++report_.foreign;
       return;
     }
+    if (is_new_key) note_stored(arrival, found->second);
     TrackState& state = states_[found->second];
     std::int64_t& arrived_us = state.arrived_us[arrival.n - 1];
     if (arrived_us != 0) {
@@ -148,6 +151,13 @@ class Analysis {
     arrived_us = arrival.time_us;
     report_.device_inversions += arrival.n < state.highest;
     state.highest = std::max(state.highest, arrival.n);
+  }
+
+  // Only a key tells a message that was stored twice from one that was sent twice.
+  void note_stored(const ArrivalLog& arrival, std::size_t track) {
+    if (arrival.stream == 0 || devices_.tracks[track].qos != 2) return;
+    StreamState& stream = streams_[pair(arrival.stream, arrival.epoch)];
+    report_.stored_twice += !stream.exactly_once.insert(pair(track, arrival.n)).second;
   }
 
   void count_gaps() {
@@ -175,14 +185,14 @@ class Analysis {
         if (sample.made_us == 0) continue;
         const std::int64_t arrived_us = states_[i].arrived_us[n];
         outcomes.push_back({track.qos, sample.made_us, sample.acknowledged_us, arrived_us});
-        ++(track.qos == 0 ? report_.published_qos0 : report_.published_qos1);
+        ++report_.published_by_qos[track.qos];
         if (sample.acknowledged_us != 0) {
           ++report_.acknowledged;
           acknowledgements.push_back({sample.made_us, sample.acknowledged_us});
           if (arrived_us == 0) lose(track, n + 1);
         }
         if (arrived_us == 0) continue;
-        ++(track.qos == 0 ? report_.arrived_qos0 : report_.arrived_qos1);
+        ++report_.arrived_by_qos[track.qos];
         arrivals.push_back({sample.made_us, arrived_us});
       }
     }
@@ -216,10 +226,11 @@ std::vector<std::string> Report::troubles() const {
     if (value > 0) troubles.push_back(fmt::format("{} {}", value, what));
   };
   if (published() == 0) troubles.emplace_back("nothing was published");
-  if (arrived_qos0 + arrived_qos1 == 0) troubles.emplace_back("nothing arrived");
+  if (arrived() == 0) troubles.emplace_back("nothing arrived");
   if (!devices_ended) troubles.emplace_back("the devices' ledger has no end");
   count(lost, "acknowledged messages lost");
-  count(unacknowledged(), "QoS 1 messages never acknowledged");
+  count(unacknowledged(), "QoS 1 and 2 messages never acknowledged");
+  count(stored_twice, "QoS 2 messages stored twice");
   count(stream_inversions, "records before an earlier one of their stream");
   count(device_inversions, "messages before an earlier one of their device");
   count(key_conflicts, "keys that name two messages");
@@ -228,8 +239,9 @@ std::vector<std::string> Report::troubles() const {
   for (std::size_t i = 0; i < local.size(); ++i) {
     if (local[i].is_clean()) continue;
     troubles.push_back(fmt::format(
-        "local deliveries, {}: {} missed, {} out of order, {} misdirected", kPatternNames[i],
-        local[i].missed, local[i].out_of_order, local[i].misdirected));
+        "local deliveries, {}: {} missed, {} QoS 2 twice, {} out of order, {} misdirected",
+        kPatternNames[i], local[i].missed, local[i].repeated_qos2, local[i].out_of_order,
+        local[i].misdirected));
   }
   return troubles;
 }

@@ -54,14 +54,16 @@ json outages_json(const std::vector<Interval>& outages) {
 }
 
 void add_local(std::string& out, const LocalResults& local) {
-  out += fmt::format("  {:<14}{:>14}{:>11}{:>10}{:>8}{:>14}{:>13}\n", "local", "subscriptions",
-                     "received", "repeated", "missed", "out of order", "misdirected");
+  out +=
+      fmt::format("  {:<14}{:>14}{:>11}{:>10}{:>13}{:>8}{:>14}{:>13}\n", "local", "subscriptions",
+                  "received", "repeated", "QoS 2 twice", "missed", "out of order", "misdirected");
   for (std::size_t i = 0; i < local.size(); ++i) {
     const LocalCounts& c = local[i];
     if (c.subscriptions == 0 && c.received == 0 && c.is_clean()) continue;
-    out += fmt::format("  {:<14}{:>14}{:>11}{:>10}{:>8}{:>14}{:>13}\n", kPatternNames[i],
+    out += fmt::format("  {:<14}{:>14}{:>11}{:>10}{:>13}{:>8}{:>14}{:>13}\n", kPatternNames[i],
                        grouped(c.subscriptions), grouped(c.received), grouped(c.repeated),
-                       grouped(c.missed), grouped(c.out_of_order), grouped(c.misdirected));
+                       grouped(c.repeated_qos2), grouped(c.missed), grouped(c.out_of_order),
+                       grouped(c.misdirected));
   }
 }
 
@@ -92,7 +94,7 @@ json stages_json(const std::vector<StageResult>& stages) {
     out.push_back({{"percent", stage.percent},
                    {"seconds", stage.seconds},
                    {"published", stage.published},
-                   {"published_qos1", stage.published_qos1},
+                   {"owed", stage.owed},
                    {"acknowledged", stage.acknowledged},
                    {"lost", stage.lost},
                    {"success", stage.success()},
@@ -116,6 +118,11 @@ json faults_json(const FaultCounts& faults) {
           {"tolerated", faults.tolerated},     {"slow_readers", faults.slow_readers}};
 }
 
+std::string by_qos(const Report::ByQos& counts) {
+  return fmt::format("QoS 2 {}, QoS 1 {}, QoS 0 {}", grouped(counts[2]), grouped(counts[1]),
+                     grouped(counts[0]));
+}
+
 void add_cost(std::string& out, const Report& report, const GatewayCost& cost) {
   if (cost.cpu_ms >= 0 && report.published() > 0) {
     out += fmt::format("  CPU of the gateway       {:.1f} µs a message ({:.2f} s in all)\n",
@@ -135,21 +142,20 @@ std::string report_text(const Report& report, const GatewayCost& cost) {
     out +=
         fmt::format("  {:<24} {:>9}{}{}\n", name, grouped(value), note.empty() ? "" : "   ", note);
   };
-  row("published", report.published(),
-      fmt::format("QoS 1 {}, QoS 0 {}", grouped(report.published_qos1),
-                  grouped(report.published_qos0)));
-  row("acknowledged (QoS 1)", report.acknowledged, "");
-  row("arrived in the cloud", report.arrived_qos0 + report.arrived_qos1,
-      fmt::format("QoS 1 {}, QoS 0 {}; and {} made by the gateway", grouped(report.arrived_qos1),
-                  grouped(report.arrived_qos0), grouped(report.other_records)));
-  row("LOST (QoS 1)", report.lost, "acknowledged to the device, never arrived");
+  row("published", report.published(), by_qos(report.published_by_qos));
+  row("acknowledged (QoS 1, 2)", report.acknowledged, "");
+  row("arrived in the cloud", report.arrived(),
+      fmt::format("{}; and {} made by the gateway", by_qos(report.arrived_by_qos),
+                  grouped(report.other_records)));
+  row("LOST (QoS 1, 2)", report.lost, "acknowledged to the device, never arrived");
   row("order violations", report.stream_inversions + report.device_inversions,
       fmt::format("by stream {}, by device {}", report.stream_inversions,
                   report.device_inversions));
   row("duplicates", report.resent + report.republished,
-      fmt::format("resent by the gateway {}, by devices {}", grouped(report.resent),
-                  grouped(report.republished)));
-  row("QoS 0 not arrived", report.published_qos0 - report.arrived_qos0,
+      fmt::format("resent by the gateway {}, by devices {}; QoS 2 stored twice {}",
+                  grouped(report.resent), grouped(report.republished),
+                  grouped(report.stored_twice)));
+  row("QoS 0 not arrived", report.published_by_qos[0] - report.arrived_by_qos[0],
       fmt::format("allowed; {} samples had no connection", grouped(report.not_sampled)));
   row("evicted, declared", report.declared_gaps,
       fmt::format("sequence numbers never seen: {}", grouped(report.unseen_sequence)));
@@ -162,7 +168,8 @@ std::string report_text(const Report& report, const GatewayCost& cost) {
       fmt::format("  {:<24} {}\n", "outages of the gateway", outages_text(report.gateway_outages));
   out += fmt::format("  {:<24} {}\n", "device → cloud", latency_text(report.arrival_steady));
   out += fmt::format("  {:<24} {}\n", "  with the outages", latency_text(report.arrival));
-  out += fmt::format("  {:<24} {}\n", "device → PUBACK", latency_text(report.puback_steady));
+  out +=
+      fmt::format("  {:<24} {}\n", "device → PUBACK, PUBREC", latency_text(report.puback_steady));
   out += fmt::format("  {:<24} {}\n", "  with the outages", latency_text(report.puback));
   add_cost(out, report, cost);
   out += '\n';
@@ -181,28 +188,30 @@ std::string report_json(const Report& report, const GatewayCost& cost) {
   json local = json::object();
   for (std::size_t i = 0; i < report.local.size(); ++i) {
     const LocalCounts& c = report.local[i];
-    local[std::string(kPatternNames[i])] = {
-        {"subscriptions", c.subscriptions}, {"received", c.received},
-        {"repeated", c.repeated},           {"missed", c.missed},
-        {"missed_qos0", c.missed_qos0},     {"out_of_order", c.out_of_order},
-        {"misdirected", c.misdirected}};
+    local[std::string(kPatternNames[i])] = {{"subscriptions", c.subscriptions},
+                                            {"received", c.received},
+                                            {"repeated", c.repeated},
+                                            {"repeated_qos2", c.repeated_qos2},
+                                            {"missed", c.missed},
+                                            {"missed_qos0", c.missed_qos0},
+                                            {"out_of_order", c.out_of_order},
+                                            {"misdirected", c.misdirected}};
   }
   const auto troubles = report.troubles();
   json out = {{"clean", troubles.empty()},
               {"troubles", troubles},
               {"published", report.published()},
-              {"published_qos0", report.published_qos0},
-              {"published_qos1", report.published_qos1},
+              {"published_by_qos", report.published_by_qos},
               {"acknowledged", report.acknowledged},
               {"unacknowledged", report.unacknowledged()},
               {"not_sampled", report.not_sampled},
-              {"arrived_qos0", report.arrived_qos0},
-              {"arrived_qos1", report.arrived_qos1},
+              {"arrived_by_qos", report.arrived_by_qos},
               {"other_records", report.other_records},
               {"lost", report.lost},
               {"lost_examples", report.examples},
               {"duplicates_resent", report.resent},
               {"duplicates_republished", report.republished},
+              {"stored_twice", report.stored_twice},
               {"stream_inversions", report.stream_inversions},
               {"device_inversions", report.device_inversions},
               {"key_conflicts", report.key_conflicts},

@@ -82,10 +82,14 @@ CLI::App* add_devices(CLI::App& app, tg::sim::FleetOptions& options) {
   command->add_option("--pattern", options.plan.pattern, "what devices subscribe to")
       ->check(CLI::IsMember({"all", "one-to-one", "own-topic", "one-to-many", "many-to-one"}))
       ->capture_default_str();
-  command->add_option("--qos", options.plan.qos, "mix, 0 or 1")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, QosMix>{
-          {"mix", QosMix::kMix}, {"0", QosMix::kAll0}, {"1", QosMix::kAll1}}))
-      ->option_text("TEXT:{mix,0,1}=mix");
+  static const std::map<std::string, QosMix> qos = {
+      {"0", QosMix::kAll0}, {"1", QosMix::kAll1}, {"2", QosMix::kAll2}, {"mixed", QosMix::kMixed}};
+  command
+      ->add_option_function<std::string>(
+          "--qos", [&options](const std::string& name) { options.plan.qos = qos.at(name); },
+          "of all messages; mixed: alarms 2, vibration 0, the rest 1")
+      ->check(CLI::IsMember(qos))
+      ->option_text("TEXT:{0,1,2,mixed}=mixed");
   command->add_option("--prefix", options.plan.prefix, "of the devices' names")
       ->capture_default_str();
   command->add_option("--ledger", options.ledger, "file, written anew")->required();

@@ -20,7 +20,7 @@ struct StageTimes {
 void add(const Outcome& outcome, StageResult& stage, StageTimes& times) {
   ++stage.published;
   times.last_made_us = std::max(times.last_made_us, outcome.made_us);
-  if (outcome.qos > 0) ++stage.published_qos1;
+  if (outcome.qos > 0) ++stage.owed;
   if (outcome.acknowledged_us != 0) {
     ++stage.acknowledged;
     stage.lost += outcome.arrived_us == 0;
@@ -61,8 +61,8 @@ struct StepTimes {
 }  // namespace
 
 double StageResult::success() const {
-  if (published_qos1 == 0) return 1;
-  return static_cast<double>(acknowledged - lost) / static_cast<double>(published_qos1);
+  if (owed == 0) return 1;
+  return static_cast<double>(acknowledged - lost) / static_cast<double>(owed);
 }
 
 std::vector<StageResult> stages_of(const std::vector<StageLog>& stages,

@@ -17,7 +17,7 @@ constexpr std::int64_t kMaxSteps = 600;
 struct Outcome {
   std::uint8_t qos = 0;
   std::int64_t made_us = 0;
-  std::int64_t acknowledged_us = 0;  // QoS 1
+  std::int64_t acknowledged_us = 0;  // QoS 1 and 2
   std::int64_t arrived_us = 0;       // in the cloud
 };
 
@@ -26,13 +26,14 @@ struct StageResult {
   int percent = 100;
   double seconds = 0;
   std::uint64_t published = 0;
-  std::uint64_t published_qos1 = 0;
+  std::uint64_t owed = 0;  // of them, at QoS 1 or 2
   std::uint64_t acknowledged = 0;
   std::uint64_t lost = 0;  // acknowledged, never arrived
   Latency puback;
   Latency arrival;
 
-  // Share of the QoS 1 messages that were acknowledged and have arrived; 1 when there were none.
+  // Share of the QoS 1 and 2 messages that were acknowledged and have arrived; 1 when there were
+  // none.
   [[nodiscard]] double success() const;
 };
 

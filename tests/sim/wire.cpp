@@ -55,8 +55,8 @@ void put_publish(std::string& out, const Publish& publish) {
   out += publish.payload;
 }
 
-void put_puback(std::string& out, std::uint16_t packet_id) {
-  put_header(out, Type::kPubAck, 0, 2);
+void put_answer(std::string& out, Type type, std::uint16_t packet_id) {
+  put_header(out, type, type == Type::kPubRel ? 2 : 0, 2);  // [MQTT-3.6.1-1]
   put_u16(out, packet_id);
 }
 
@@ -115,7 +115,7 @@ std::optional<Publish> parse_publish(const Packet& packet) {
   Publish publish;
   publish.qos = (packet.flags >> 1) & 3;
   publish.dup = (packet.flags & 8) != 0;
-  if (publish.qos > 1 || packet.body.size() < 2) return std::nullopt;
+  if (publish.qos > 2 || packet.body.size() < 2) return std::nullopt;
   const std::size_t topic_size = number(packet.body);
   const std::size_t id_size = publish.qos > 0 ? 2 : 0;
   if (packet.body.size() < 2 + topic_size + id_size) return std::nullopt;

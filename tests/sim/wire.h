@@ -16,6 +16,9 @@ enum class Type : std::uint8_t {
   kConnAck = 2,
   kPublish = 3,
   kPubAck = 4,
+  kPubRec = 5,
+  kPubRel = 6,
+  kPubComp = 7,
   kSubscribe = 8,
   kSubAck = 9,
   kPingReq = 12,
@@ -26,9 +29,9 @@ enum class Type : std::uint8_t {
 struct Publish {
   std::string_view topic;
   std::string_view payload;
-  std::uint8_t qos = 0;  // 0 or 1
+  std::uint8_t qos = 0;
   bool dup = false;
-  std::uint16_t packet_id = 0;  // QoS 1
+  std::uint16_t packet_id = 0;  // QoS 1 and 2
 };
 
 struct Filter {
@@ -45,7 +48,8 @@ struct ConnAck {
 void put_connect(std::string& out, std::string_view client_id, std::uint16_t keep_alive_s,
                  bool clean_session);
 void put_publish(std::string& out, const Publish& publish);
-void put_puback(std::string& out, std::uint16_t packet_id);
+// PUBACK, PUBREC, PUBREL or PUBCOMP.
+void put_answer(std::string& out, Type type, std::uint16_t packet_id);
 void put_subscribe(std::string& out, std::uint16_t packet_id, const std::vector<Filter>& filters);
 void put_pingreq(std::string& out);
 void put_disconnect(std::string& out);
@@ -74,7 +78,7 @@ class Framer {
 // Nothing when the body is malformed.
 [[nodiscard]] std::optional<ConnAck> parse_connack(const Packet& packet);
 [[nodiscard]] std::optional<Publish> parse_publish(const Packet& packet);
-// PUBACK, and the packet id of SUBACK.
+// Of PUBACK, PUBREC, PUBREL, PUBCOMP and SUBACK.
 [[nodiscard]] std::optional<std::uint16_t> parse_packet_id(const Packet& packet);
 // False when the server refused one of the filters.
 [[nodiscard]] bool suback_accepted(const Packet& packet);

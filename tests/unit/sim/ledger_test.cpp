@@ -44,7 +44,7 @@ TEST_CASE("the devices' ledger is read as it was written") {
     ledger.down(250);
     ledger.up(260);
     ledger.acknowledged(0, 2, 300);
-    ledger.local(Pattern::kOwnTopic, {1, 2, 3, 4, 5, 6, 7});
+    ledger.local(Pattern::kOwnTopic, {1, 2, 3, 4, 5, 6, 7, 8});
     ledger.connections({11, 12});
     ledger.faults({1, 2, 3, 4, 5, 6});
     ledger.ended(9);
@@ -60,8 +60,9 @@ TEST_CASE("the devices' ledger is read as it was written") {
   CHECK(log->tracks[0].samples[1].acknowledged_us == 300);
   REQUIRE(log->outages.size() == 1);
   CHECK(log->outages[0].end_us == 260);
-  CHECK(log->local[1].missed == 4);
-  CHECK(log->local[1].misdirected == 7);
+  CHECK(log->local[1].repeated_qos2 == 4);
+  CHECK(log->local[1].missed == 5);
+  CHECK(log->local[1].misdirected == 8);
   REQUIRE(log->stages.size() == 1);
   CHECK(log->stages[0].begin_us == 90);
   CHECK(log->stages[0].percent == 25);
@@ -122,10 +123,11 @@ TEST_CASE("a ledger that is not one is refused with its line") {
   CHECK_FALSE(parse_devices_log("P 0 1 5\n"));                // no such track
   CHECK_FALSE(parse_devices_log("T 0 1 a dt/a\nP 0 0 5\n"));  // numbers begin with 1
   CHECK_FALSE(parse_devices_log("T 0 1 a dt/a\nP 0 999999999999 5\n"));
-  CHECK_FALSE(parse_devices_log("L 4 1 1 1 1 1 1 1\n"));
+  CHECK_FALSE(parse_devices_log("L 4 1 1 1 1 1 1 1 1\n"));
   CHECK_FALSE(parse_cloud_log("S 1\nA 1 2 3 0 0 0 5\n"));  // words never told
   CHECK_FALSE(parse_cloud_log("S 1\nG 0 0 5 4\n"));
   CHECK_FALSE(parse_cloud_log("hello\n"));
+  CHECK_FALSE(parse_devices_log("T 0 3 a dt/a\nE 0\n"));
 }
 
 TEST_CASE("a file that is not there is an error, an empty one is not") {

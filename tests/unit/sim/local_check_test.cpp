@@ -10,7 +10,7 @@ namespace {
 
 // Device 1 reads dt/d000/temperature (QoS 1) of device 0, and what a hall's devices read.
 struct Fixture {
-  explicit Fixture(QosMix qos = QosMix::kMix) {
+  explicit Fixture(QosMix qos = QosMix::kMixed) {
     PlanOptions options;
     options.count = 2;
     options.qos = qos;
@@ -58,7 +58,7 @@ TEST_CASE("a hole is missed at QoS 1 and allowed at QoS 0") {
   CHECK(loose.counts().is_clean());
 }
 
-TEST_CASE("a repeat is allowed at QoS 1 and out of order at QoS 0") {
+TEST_CASE("a repeat is allowed at QoS 1, out of order at QoS 0 and an error at QoS 2") {
   Fixture reliable;
   LocalCheck reliable_check(reliable.plan, 1, reliable.made);
   for (const std::uint64_t n : {1U, 2U, 1U, 2U, 3U}) reliable.deliver(reliable_check, n);
@@ -69,6 +69,12 @@ TEST_CASE("a repeat is allowed at QoS 1 and out of order at QoS 0") {
   LocalCheck loose_check(loose.plan, 1, loose.made);
   for (const std::uint64_t n : {2U, 1U}) loose.deliver(loose_check, n);
   CHECK(loose.counts().out_of_order == 1);
+
+  Fixture exactly_once(QosMix::kAll2);
+  LocalCheck exactly_once_check(exactly_once.plan, 1, exactly_once.made);
+  for (const std::uint64_t n : {1U, 2U, 2U}) exactly_once.deliver(exactly_once_check, n);
+  CHECK(exactly_once.counts().repeated_qos2 == 1);
+  CHECK_FALSE(exactly_once.counts().is_clean());
 }
 
 TEST_CASE("a new session does not owe what was made before it") {

@@ -52,6 +52,13 @@ TEST_CASE("one pattern can be chosen, and one quality of service") {
                     [](const Track& track) { return track.qos == 0; }));
 }
 
+TEST_CASE("a mixed load has alarms at QoS 2, vibration at QoS 0 and the rest at QoS 1") {
+  for (const Track& track : make_plan({}).tracks) {
+    const int expected = track.kind == Kind::kAlarm ? 2 : track.kind == Kind::kVibration ? 0 : 1;
+    CHECK(track.qos == expected);
+  }
+}
+
 TEST_CASE("the shares of the load add up") {
   int sum = 0;
   for (const int share : kKindShare) sum += share;

@@ -44,8 +44,8 @@ TEST_CASE("a run in which all arrived in order is clean") {
   CHECK(report.troubles().empty());
   CHECK(report.published() == 3);
   CHECK(report.acknowledged == 2);
-  CHECK(report.arrived_qos1 == 2);
-  CHECK(report.arrived_qos0 == 1);
+  CHECK(report.arrived_by_qos[1] == 2);
+  CHECK(report.arrived_by_qos[0] == 1);
   CHECK(report.arrival.p50_ms == Approx(20));
   CHECK(report.puback.p99_ms == Approx(1));
 }
@@ -88,6 +88,21 @@ TEST_CASE("duplicates are counted by who made them, and are clean") {
   CHECK(report.stream_inversions == 0);
   CHECK(report.device_inversions == 0);
   CHECK(report.troubles().empty());
+}
+
+TEST_CASE("a QoS 2 message may be sent twice and not be stored twice") {
+  Run run;
+  run.devices.tracks[0].qos = 2;
+  run.made(0, 1, 2);
+  run.arrived(1, 1, 10);
+  run.arrived(1, 1, 11);  // the same record again
+  CHECK(run.report().troubles().empty());
+  run.cloud.words.emplace_back("copy");
+  run.cloud.arrivals.push_back({2, 1, 1, 6, 5, 1, 12});  // another stream has it, too
+  CHECK(run.report().troubles().empty());
+  run.arrived(1, 2, 13);
+  CHECK(run.report().stored_twice == 1);
+  CHECK(run.report().troubles() == std::vector<std::string>{"1 QoS 2 messages stored twice"});
 }
 
 TEST_CASE("only first arrivals can be out of order") {

@@ -29,7 +29,7 @@ TEST_CASE("each message counts in the stage in which it was made") {
   CHECK(results[0].percent == 10);
   CHECK(results[0].seconds == Approx(2));
   CHECK(results[0].published == 3);
-  CHECK(results[0].published_qos1 == 2);
+  CHECK(results[0].owed == 2);
   CHECK(results[0].success() == 1);
   CHECK(results[0].puback.max_ms == Approx(501));
   CHECK(results[1].seconds == Approx(2));

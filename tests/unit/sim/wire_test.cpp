@@ -32,10 +32,17 @@ TEST_CASE("a publish that is written is read back whole") {
   CHECK_FALSE(framer.next());
 }
 
+TEST_CASE("a PUBREL has the flags that the standard demands") {
+  std::string out;
+  wire::put_answer(out, wire::Type::kPubRec, 513);
+  wire::put_answer(out, wire::Type::kPubRel, 513);
+  CHECK(out == std::string("\x50\x02\x02\x01\x62\x02\x02\x01", 8));
+}
+
 TEST_CASE("packets are found however the bytes are cut") {
   std::string out;
   wire::put_publish(out, {"a", std::string(200, 'y'), 0, false, 0});
-  wire::put_puback(out, 7);
+  wire::put_answer(out, wire::Type::kPubAck, 7);
   wire::put_pingreq(out);
   wire::Framer framer;
   int found = 0;
@@ -59,7 +66,7 @@ TEST_CASE("short bodies are refused") {
   CHECK_FALSE(wire::parse_packet_id({wire::Type::kPubAck, 0, "x"}));
   CHECK_FALSE(wire::parse_publish({wire::Type::kPublish, 2, std::string_view("\0\1a\0", 4)}));
   CHECK_FALSE(wire::parse_publish({wire::Type::kPublish, 0, std::string_view("\0\5a", 3)}));
-  CHECK_FALSE(wire::parse_publish({wire::Type::kPublish, 4, std::string_view("\0\1a\0\1", 5)}));
+  CHECK_FALSE(wire::parse_publish({wire::Type::kPublish, 6, std::string_view("\0\1a\0\1", 5)}));
   CHECK_FALSE(wire::suback_accepted({wire::Type::kSubAck, 0, std::string_view("\0\1", 2)}));
 }
 
