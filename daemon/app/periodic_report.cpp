@@ -1,18 +1,11 @@
 #include "daemon/app/periodic_report.h"
 
 #include <array>
-#include <random>
 #include <utility>
 
+#include "daemon/base/backoff.h"
+
 namespace tg::app {
-namespace {
-
-std::int64_t random_part_of(std::int64_t interval_ms) {
-  std::random_device source;
-  return std::uniform_int_distribution<std::int64_t>(1, interval_ms)(source);
-}
-
-}  // namespace
 
 PeriodicReport::PeriodicReport(const log::Component& component, PartsNow parts, Timers& timers,
                                Counter sent, Counter skipped, Make make)
@@ -30,7 +23,8 @@ void PeriodicReport::configure(const ReportSettings& settings) {
   settings_ = settings;
   timers_.cancel(std::exchange(timer_, 0));
   if (settings_.stream.empty()) return;
-  timer_ = timers_.after(random_part_of(settings_.interval_ms), [this] { report(); });
+  const std::string who = parts_().config->gateway_id + '/' + settings_.topic;
+  timer_ = timers_.after(stable_offset_ms(who, settings_.interval_ms), [this] { report(); });
 }
 
 void PeriodicReport::report() {

@@ -33,8 +33,9 @@ class PeriodicReport {
   PeriodicReport(const PeriodicReport&) = delete;
   PeriodicReport& operator=(const PeriodicReport&) = delete;
 
-  // From now on by these settings; the first report comes after one interval, at a random point of
-  // it (TEL-6: a fleet that starts at once does not report at once).
+  // From now on by these settings; the first report comes at the gateway's own point of the first
+  // interval, as every time: a fleet that is switched on at once does not report at once. An empty
+  // stream = off.
   void configure(const ReportSettings& settings);
   [[nodiscard]] const ReportSettings& settings() const { return settings_; }
 
