@@ -161,7 +161,7 @@ Result<void> Gateway::State::make_uplinks(const config::Config& config) {
           item.name));
     }
     auto& link = links_[cloud.name];
-    if (link != nullptr && link->is_open()) left_links_.push_back(std::move(link));
+    if (link != nullptr && link->is_open()) left_links_.push_back(std::exchange(link, nullptr));
     if (link == nullptr) link = std::make_unique<cloud::AnyLink>(loop_.post());
     uplinks_.push_back(std::make_unique<uplink::Uplink>(
         std::move(*options), *link, std::move(sources), clock_, loop_, metrics_, random_seed(),
