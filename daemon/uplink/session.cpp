@@ -154,6 +154,7 @@ bool Session::is_usable(const cloud::Endpoint& endpoint) const {
 
 std::size_t Session::usable_endpoint(std::size_t from) const {
   const std::size_t count = options_.endpoints.size();
+  TG_ASSERT(count > 0);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t at = (from + i) % count;
     if (is_usable(options_.endpoints[at])) return at;

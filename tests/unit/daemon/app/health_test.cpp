@@ -94,7 +94,7 @@ TEST_CASE("the health message says when certificates end, and what is wrong with
   CHECK(entries[0]["subject"] == "gateway.example");
   CHECK(entries[0]["not_after"] > bench.loop.clock.now().wall_ms);
   CHECK(entries[0]["left_s"] > 0);
-  CHECK(entries[0]["problem"] == "");
+  CHECK(entries[0]["problem"].get<std::string>().empty());
   CHECK_FALSE(entries[0].contains("file"));
 }
 
