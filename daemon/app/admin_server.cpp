@@ -184,8 +184,9 @@ void AdminServer::State::serve(Socket socket, bool is_local) {
     admit = [self = shared_from_this()](const Connection::Request& request) {
       constexpr std::string_view kScheme = "Bearer ";
       const std::string_view header = request[http::field::authorization];
-      if (!beast::iequals(header.substr(0, kScheme.size()), kScheme))
+      if (!beast::iequals(header.substr(0, kScheme.size()), kScheme)) {
         return std::optional(Caller{"tcp", Access::kOpen});
+      }
       const auto holder = self->tokens_.find(header.substr(kScheme.size()));
       if (!holder) return std::optional<Caller>();
       return std::optional(Caller{"token " + holder->name, holder->access});

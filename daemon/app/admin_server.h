@@ -5,8 +5,7 @@
 //   the caller's uid goes into the log. Over TCP a bearer token says what is allowed; without one
 //   only what is Access::kOpen. A wrong token is answered 401.
 // Thread: the loop's. Limits: 32 connections at once on the socket and 32 over TCP (more are
-// closed), 8 KiB of request head,
-//   512 KiB of body, 10 s to send a request, 60 s to answer it.
+//   closed), 8 KiB of request head, 512 KiB of body, 10 s to send a request, 60 s to answer it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

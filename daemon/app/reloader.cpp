@@ -85,7 +85,6 @@ void Reloader::read(const std::function<void(std::shared_ptr<Run>)>& then, Done 
   run->done = std::move(done);
   in_thread([this, run, then, alive = alive_, file = origin_.file, post = post_] {
     run->loaded = config::load(file);
-    check_files(run->loaded);
     if (run->loaded.config) {
       run->next = config::as_running(run->loaded, started_tree_, file);
       check_files(run->next);
@@ -94,8 +93,9 @@ void Reloader::read(const std::function<void(std::shared_ptr<Run>)>& then, Done 
     post([this, run, then, alive] {
       if (!*alive) return;
       auto& outcome = run->outcome;
-      outcome.errors = run->loaded.config ? run->next.errors : run->loaded.errors;
-      outcome.warnings = run->loaded.warnings;
+      const auto& told = run->loaded.config ? run->next : run->loaded;
+      outcome.errors = told.errors;
+      outcome.warnings = told.warnings;
       outcome.is_valid = run->next.config.has_value();
       if (outcome.is_valid) outcome.changes = config::differences(tree(), run->loaded.tree);
       then(run);

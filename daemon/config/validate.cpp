@@ -262,7 +262,7 @@ class Validator {
     }
   }
 
-  // What the gateway tells of itself: into a stream that is there, on a topic that is one.
+  // What could not be opened at the start.
   void check_admin() {
     const std::string& http = config_.admin_http;
     const auto problem = [&]() -> const char* {
@@ -275,6 +275,7 @@ class Validator {
         fmt::format("\"{}\" {}; write off, or 127.0.0.1:9464, say", http, problem));
   }
 
+  // What the gateway tells of itself: into a stream that is there, on a topic that is one.
   void check_report(const std::string& name, const std::string& stream, const std::string& topic) {
     const Value* section = tree_.find(name);
     if (section == nullptr || !section->is_map()) return;
