@@ -3,9 +3,10 @@
 
 Kinds: lint, unit, unit-asan, unit-tsan, conformance, fuzz, system, system-asan, system-tsan, install.
 FILTER is a regular expression searched in KIND/NAME; only what matches is built and run. Each test
-prints one line "ok NAME", "FAIL NAME" (then the end of its output) or "SKIP NAME: reason"; the last
-line is "N passed, N failed, N skipped". A Catch2 executable and a file of tests/conformance count as
-their test cases. Exit code 0 without failures, 1 with, 2 for bad usage.
+prints one line "ok NAME", "FAIL NAME" (then the end of its output) or "SKIP NAME: reason". What
+failed is said again at the end; the last line is "N passed, N failed, N skipped". A Catch2
+executable and a file of tests/conformance count as their test cases. Exit code 0 without failures,
+1 with, 2 for bad usage.
 """
 import argparse
 import json
@@ -24,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 JOBS = os.cpu_count() or 1
 SKIPPED = 77
 TAIL_LINES = 60
+REASON_LINES = 12  # of a failure, said again at the end
+REASONS = 5
 FUZZER_PROGRESS = re.compile(r'#\d+\s')  # they would fill the tail of a failure
 
 SANITIZER_ENV = {
@@ -48,6 +51,7 @@ UNIT_BUILDS = {'unit': 'build-test', 'unit-asan': 'build-asan', 'unit-tsan': 'bu
 class Tally:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.reasons = []
 
     def ok(self, name, seconds=None):
         self.passed += 1
@@ -59,6 +63,14 @@ class Tally:
         left_out = [f'… {len(lines) - TAIL_LINES} lines before'] if len(lines) > TAIL_LINES else []
         block = ''.join(f'    {line}\n' for line in left_out + lines[-TAIL_LINES:])
         print(f'FAIL {name}\n{block}', end='', flush=True)
+        reason = ''.join(f'    {line}\n' for line in lines[-REASON_LINES:])
+        self.reasons.append(f'failed: {name}\n{reason}')
+
+    def repeat_failures(self):
+        """Hours of output lie between the first failure and the end."""
+        print(''.join(self.reasons[:REASONS]), end='')
+        for reason in self.reasons[REASONS:]:
+            print(reason.splitlines()[0])
 
     def skip(self, name, reason):
         self.skipped += 1
@@ -313,6 +325,7 @@ class Runner:
         if self.count() == 0:
             print(f'no test matches {self.pattern.pattern}', file=sys.stderr)
         tally = self.tally
+        tally.repeat_failures()
         print(f'{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped')
         return 1 if tally.failed or self.count() == 0 else 0
 
