@@ -1,7 +1,8 @@
 // SQLite takes the first frame of a WAL whose checksum is wrong for its end. That is right after a
 // power cut; after a bit has flipped it hides commits that were acknowledged, and their sequence
 // numbers would be given out again. So the WAL is looked at before SQLite does: are there commits
-// of the same generation behind the first bad frame?
+// of the same generation behind the first bad frame? (What this cannot see, a WAL that ends too
+// early, sequence_mark.h does.)
 //
 //   wal    := header frame*
 //   header := magic:u32 version:u32 page_size:u32 counter:u32 salt:u64 checksum:u64     big-endian

@@ -52,6 +52,7 @@ Writer::Writer(std::filesystem::path file, StoreOptions options, std::vector<Key
       boot_id_(boot_id()),
       clock_(clock),
       codec_(std::move(keys)),
+      mark_(file_.string() + "-mark"),
       space_(file_.parent_path(), options_.space) {}
 
 Result<Opened> Writer::open() {
@@ -60,7 +61,7 @@ Result<Opened> Writer::open() {
   const auto wal_size = std::filesystem::file_size(file_.string() + "-wal", error);
   const bool has_wal = !error && wal_size > 0;
   const bool is_first = !database_;  // later the WAL is this process's own
-  const bool lost = is_first && exists && has_lost_commits(file_.string() + "-wal");
+  bool lost = is_first && exists && has_lost_commits(file_.string() + "-wal");
   if (std::exchange(is_damaged_, false)) {
     return replace({ErrorCode::kCorrupt, "the database cannot be read"});
   }
@@ -69,6 +70,7 @@ Result<Opened> Writer::open() {
   const bool perhaps_full =
       !opened && (opened.error().code == ErrorCode::kFull || opened.error().code == ErrorCode::kIo);
   if (perhaps_full && std::filesystem::remove(ballast, error)) opened = try_open();
+  lost = lost || (is_first && opened && mark_.is_ahead_of(*opened));
   if (opened && (lost || (exists && !has_wal && opened->kept_wal))) {
     if (auto sound = check_without_wal(*opened); !sound) opened = tl::unexpected(sound.error());
   }
@@ -77,6 +79,7 @@ Result<Opened> Writer::open() {
   keep_ballast(file_.parent_path());
   if (database_->checkpoint()) save_head();  // else with the next checkpoint
   epoch_ = opened->epoch;
+  write_mark();
   return opened;
 }
 
@@ -85,7 +88,8 @@ Result<Opened> Writer::open() {
 Result<void> Writer::check_without_wal(Opened& opened) {
   std::error_code error;
   log::warning(kLog,
-               "streams.db-wal is damaged or not there: streams.db ({} MiB) is read through before "
+               "streams.db-wal is damaged, cut short or not there: streams.db ({} MiB) is read "
+               "through before "
                "it is used",
                std::filesystem::file_size(file_, error) >> 20U);
   auto check = database_->prepare("PRAGMA quick_check(1)");
@@ -97,12 +101,14 @@ Result<void> Writer::check_without_wal(Opened& opened) {
                 fmt::format("its WAL is damaged or was deleted: {}", std::string(check->text(0))));
   }
   check->reset();
+  // All of the WAL is copied: the next write begins it anew, over the commits that this start found.
+  (void)database_->checkpoint();
   auto fresh = renew_epoch(*database_);
   if (!fresh) return tl::unexpected(fresh.error());
   opened.epoch = std::move(*fresh);
   log::error(kLog,
-             "streams.db-wal is damaged or not there: commits since the last checkpoint are lost; "
-             "epoch {} begins",
+             "streams.db-wal is damaged, cut short or not there: commits since the last checkpoint "
+             "may be lost; epoch {} begins",
              opened.epoch);
   return {};
 }
@@ -118,6 +124,12 @@ Result<Opened> Writer::replace(const Error& damage) {
   epoch_ = opened->epoch;
   quarantined_ = *set;
   return opened;
+}
+
+void Writer::write_mark() {
+  std::vector<Seq> next;
+  for (const auto& segments : segments_) next.push_back(segments.next());
+  mark_.write(epoch_, stream_ids_, next);
 }
 
 void Writer::close() {
@@ -202,6 +214,7 @@ Result<Committed> Writer::commit(const Group& group) {
     is_damaged_ = corrupt_in_a_row_ >= kCorruptLimit;
     return tl::unexpected(std::move(error));
   }
+  write_mark();
   // The group knows no readers that came with its options.
   std::copy(group.positions.begin(), group.positions.end(), saved_positions_.begin());
   Committed state = summary_of_streams();

@@ -26,6 +26,7 @@
 #include "daemon/store/schema.h"
 #include "daemon/store/segment_codec.h"
 #include "daemon/store/segments.h"
+#include "daemon/store/sequence_mark.h"
 #include "daemon/store/space.h"
 
 namespace tg::store {
@@ -61,6 +62,7 @@ class Writer {
   Result<void> check_without_wal(Opened& opened);
   void close();
   void save_head();
+  void write_mark();
   Result<void> apply(const Group& group, Committed& result);
   Result<void> delete_old(std::size_t stream, const Group& group, Committed& result);
   Result<std::vector<bool>> make_room(const Group& group, Committed& result);
@@ -85,6 +87,7 @@ class Writer {
   const std::string boot_id_;
   const Clock& clock_;
   SegmentCodec codec_;
+  SequenceMark mark_;
 
   std::string epoch_;
   int corrupt_in_a_row_ = 0;
