@@ -35,23 +35,34 @@ void sync_folder(const fs::path& folder) {
   if (file.get() >= 0) (void)::fsync(file.get());
 }
 
+// The oldest one: they are named after their time.
 std::optional<fs::path> find_set(const fs::path& data_dir, bool salvaged) {
   std::error_code error;
+  std::optional<fs::path> oldest;
   for (fs::directory_iterator at(data_dir / kFolder, error), end; !error && at != end;
        at.increment(error)) {
-    if (fs::exists(at->path() / kMark, error) == salvaged) return at->path();
+    if (fs::exists(at->path() / kMark, error) != salvaged) continue;
+    if (!oldest || at->path() < *oldest) oldest = at->path();
   }
-  return std::nullopt;
+  return oldest;
+}
+
+fs::path new_set(const fs::path& folder, std::int64_t wall_ms) {
+  const auto time =
+      fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(static_cast<std::time_t>(wall_ms / 1000)));
+  std::error_code error;
+  fs::path set = folder / time;
+  for (int i = 2; fs::exists(set, error); ++i) set = folder / fmt::format("{}-{}", time, i);
+  return set;
 }
 
 }  // namespace
 
 Result<fs::path> quarantine(const fs::path& file, std::int64_t wall_ms) {
-  const fs::path folder = file.parent_path() / kFolder;
+  while (remove_salvaged_set(file.parent_path())) {
+  }
+  const fs::path set = new_set(file.parent_path() / kFolder, wall_ms);
   std::error_code error;
-  fs::remove_all(folder, error);  // one set is kept
-  const fs::path set = folder / fmt::format("{:%Y%m%dT%H%M%SZ}",
-                                            fmt::gmtime(static_cast<std::time_t>(wall_ms / 1000)));
   fs::create_directories(set, error);
   if (error) {
     return fail(ErrorCode::kIo, fmt::format("cannot make {}: {}", set.string(), error.message()));

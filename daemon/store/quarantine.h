@@ -1,7 +1,7 @@
 // Damaged files of the store are moved aside whole: DIR/quarantine/TIME/ gets streams.db, its WAL
-// and the copy of its first page. At most one set is kept; it counts against the budget, and once
-// it has been salvaged (file `salvaged` beside it says what was found) it goes as soon as room is
-// needed.
+// and the copy of its first page. A set counts against the budget. Once it has been salvaged (file
+// `salvaged` beside it says what was found) it goes as soon as room is needed, and before another
+// one comes.
 //
 // Thread: any; the caller sees to it that the database is closed.
 #pragma once
@@ -18,7 +18,7 @@ namespace tg::store {
 // Moves the files aside; where they are now.
 Result<std::filesystem::path> quarantine(const std::filesystem::path& file, std::int64_t wall_ms);
 
-// A set whose salvage has not been finished.
+// The oldest set whose salvage has not been finished.
 [[nodiscard]] std::optional<std::filesystem::path> unsalvaged_set(
     const std::filesystem::path& data_dir);
 void mark_salvaged(const std::filesystem::path& set, const std::string& text);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
 #include <utility>
 
 #include "daemon/base/log.h"
@@ -37,11 +36,10 @@ Restore::~Restore() {
 void Restore::begin(std::filesystem::path set,
                     const std::vector<std::pair<std::string, std::string>>& state,
                     std::vector<Key> keys, const Post& post) {
-  timers_.cancel(timer_);
   std::map<std::string, Seq> done;
   const std::string name = set.filename().string();
   for (const auto& [stream, value] : state) {
-    touched_.push_back(stream);
+    state_[stream] = value;
     if (!value.starts_with(name + " ")) continue;
     Seq end = 0;
     std::from_chars(value.data() + name.size() + 1, value.data() + value.size(), end);
@@ -57,20 +55,44 @@ void Restore::begin(std::filesystem::path set,
         });
       },
       [this](SalvageBatch batch) { take(std::move(batch)); });
-  salvage_->next();
+  next();
+}
+
+void Restore::note_again() {
+  for (const auto& [stream, value] : state_) target_.put_state(stream, value);
+}
+
+void Restore::next() {
+  if (std::exchange(is_reading_, true)) return;
+  std::vector<std::string> without;
+  for (const auto& batch : waiting_) without.push_back(batch.stream);
+  salvage_->next(std::move(without));
 }
 
 void Restore::take(SalvageBatch batch) {
+  is_reading_ = false;
   damaged_.add(batch.damaged_segments - std::min(batch.damaged_segments, segments_damaged_));
   segments_damaged_ = batch.damaged_segments;
-  if (batch.stream.empty()) return finish(batch);
-  const auto stream = target_.find_stream(batch.stream);
-  if (!stream) return salvage_->next();
-  if (target_.admit(*stream, batch.records.size()) != Admission::kYes) {
-    timer_ = timers_.after(kWaitForRoomMs, [this, batch = std::move(batch)] { take(batch); });
+  if (batch.stream.empty()) {
+    if (waiting_.empty() && storing_ == 0) finish(batch);
     return;
   }
+  if (try_store(batch)) return;
+  waiting_.push_back(std::move(batch));
+  if (timer_ == 0) timer_ = timers_.after(kWaitForRoomMs, [this] { try_waiting(); });
+  next();
+}
+
+// False: its stream has no room.
+bool Restore::try_store(const SalvageBatch& batch) {
+  const auto stream = target_.find_stream(batch.stream);
+  if (!stream) {
+    next();
+    return true;
+  }
+  if (target_.admit(*stream, batch.records.size()) != Admission::kYes) return false;
   store(batch, *stream);
+  return true;
 }
 
 void Restore::store(const SalvageBatch& batch, StreamId stream) {
@@ -82,14 +104,23 @@ void Restore::store(const SalvageBatch& batch, StreamId stream) {
     ++records_;
     restored_.add();
   }
-  target_.put_state(batch.stream,
-                    fmt::format("{} {}", salvage_->set().filename().string(), batch.end));
-  if (std::find(touched_.begin(), touched_.end(), batch.stream) == touched_.end()) {
-    touched_.push_back(batch.stream);
-  }
-  target_.after_commit([this, alive = alive_, salvage = salvage_.get()] {
-    if (*alive && salvage_.get() == salvage) salvage_->next();
+  auto& value = state_[batch.stream];
+  value = fmt::format("{} {}", salvage_->set().filename().string(), batch.end);
+  target_.put_state(batch.stream, value);
+  ++storing_;
+  target_.after_commit([this, alive = alive_] {
+    if (!*alive) return;
+    --storing_;
+    next();
   });
+}
+
+void Restore::try_waiting() {
+  timer_ = 0;
+  for (auto& batch : std::exchange(waiting_, {})) {
+    if (!try_store(batch)) waiting_.push_back(std::move(batch));
+  }
+  if (!waiting_.empty()) timer_ = timers_.after(kWaitForRoomMs, [this] { try_waiting(); });
 }
 
 void Restore::finish(const SalvageBatch& last) {
@@ -97,9 +128,10 @@ void Restore::finish(const SalvageBatch& last) {
                                 last.damaged_segments);
   log::info(kLog, "salvage of {} has ended: {}", salvage_->set().string(), text);
   mark_salvaged(salvage_->set(), text);
-  for (const auto& key : touched_) target_.put_state(key, {});
-  touched_.clear();
+  for (const auto& [stream, value] : state_) target_.put_state(stream, {});
+  state_.clear();
   salvage_.reset();
+  target_.finished();
 }
 
 }  // namespace tg::store

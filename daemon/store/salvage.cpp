@@ -35,10 +35,11 @@ Salvage::~Salvage() {
   thread_.join();
 }
 
-void Salvage::next() {
+void Salvage::next(std::vector<std::string> without) {
   {
     const std::lock_guard lock(mutex_);
     wanted_ = true;
+    without_ = std::move(without);
   }
   wake_.notify_all();
 }
@@ -50,8 +51,9 @@ void Salvage::run() {
     wake_.wait(lock, [this] { return wanted_ || closing_; });
     if (closing_) return;
     wanted_ = false;
+    const auto without = std::move(without_);
     lock.unlock();
-    auto batch = std::make_shared<SalvageBatch>(read());
+    auto batch = std::make_shared<SalvageBatch>(read(without));
     post_([this, batch] { on_batch_(std::move(*batch)); });
     lock.lock();
   }
@@ -98,10 +100,12 @@ void Salvage::read_positions() {
   }
 }
 
-SalvageBatch Salvage::read() {
+SalvageBatch Salvage::read(const std::vector<std::string>& without) {
   SalvageBatch batch;
-  for (; current_ < streams_.size(); ++current_) {
-    if (read_segment(streams_[current_], batch)) break;
+  for (auto& stream : streams_) {
+    if (stream.at >= stream.end) continue;
+    if (std::find(without.begin(), without.end(), stream.name) != without.end()) continue;
+    if (read_segment(stream, batch)) break;
   }
   batch.damaged_segments = damaged_;
   return batch;

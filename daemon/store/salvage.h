@@ -43,7 +43,8 @@ class Salvage {
   Salvage(const Salvage&) = delete;
   Salvage& operator=(const Salvage&) = delete;
 
-  void next();
+  // Of any stream but those.
+  void next(std::vector<std::string> without);
 
   [[nodiscard]] const std::filesystem::path& set() const { return set_; }
 
@@ -58,7 +59,7 @@ class Salvage {
   void run();
   void open();
   void read_positions();
-  SalvageBatch read();
+  SalvageBatch read(const std::vector<std::string>& without);
   bool read_segment(Stream& stream, SalvageBatch& batch);
 
   const std::filesystem::path set_;
@@ -70,12 +71,12 @@ class Salvage {
   SegmentCodec codec_;
   std::unique_ptr<Database> database_;
   std::vector<Stream> streams_;
-  std::size_t current_ = 0;
   std::uint64_t damaged_ = 0;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   bool wanted_ = false;
+  std::vector<std::string> without_;
   bool closing_ = false;
 
   std::thread thread_;

@@ -152,6 +152,9 @@ Restore::Target Store::State::restore_target() {
     open_->tasks.push_back(std::move(task));
     touch(kStateIntervalMs);
   };
+  target.finished = [this] {
+    if (const auto set = unsalvaged_set(options_.directory)) begin_restore(*set, {});
+  };
   return target;
 }
 
@@ -162,7 +165,7 @@ void Store::State::begin_restore(const std::filesystem::path& set, const StateEn
 }
 
 // The store thread has put a damaged database aside and begun a new one.
-void Store::State::replaced(const std::filesystem::path& set, const Opened& opened) {
+void Store::State::replaced(const Opened& opened) {
   report_.quarantined();
   epoch_ = opened.epoch;
   boot_ = opened.boot;
@@ -173,7 +176,11 @@ void Store::State::replaced(const std::filesystem::path& set, const Opened& open
   for (std::size_t i = 0; i < paused_.size(); ++i) {  // the new database does not know
     if (paused_[i]) note_paused(static_cast<ReaderId>(i));
   }
-  begin_restore(set, {});
+  if (restore_->is_running()) {
+    restore_->note_again();
+  } else if (const auto set = unsalvaged_set(options_.directory); set && !restore_waits_) {
+    begin_restore(*set, {});
+  }
   if (events_.on_replaced) events_.on_replaced();
 }
 
@@ -367,7 +374,7 @@ void Store::State::hand_over() {
 
 void Store::State::committed(Committed result) {
   if (result.group->options != nullptr) adopt(*result.group->options, *result.opened);
-  if (!result.quarantined.empty()) replaced(result.quarantined, *result.opened);
+  if (!result.quarantined.empty()) replaced(*result.opened);
   retry_delay_ms_ = 0;
   retry_ms_ = -kNever / 2;
   if (health_ == Health::kFailing) set_health(Health::kOk, {});

@@ -62,7 +62,7 @@ class Store::State {
   void hand_over();
   void committed(Committed result);
   void failed(const Error& error);
-  void replaced(const std::filesystem::path& set, const Opened& opened);
+  void replaced(const Opened& opened);
   void note_paused(ReaderId reader);
   void begin_restore(const std::filesystem::path& set, const StateEntries& state);
   [[nodiscard]] std::optional<StreamId> stream_named(std::string_view name) const;

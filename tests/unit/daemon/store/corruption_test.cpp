@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <random>
+#include <set>
 
 #include "daemon/base/unique_fd.h"
 #include "tests/unit/daemon/store/test_loop.h"
@@ -154,6 +155,63 @@ TEST_CASE("an end during the salvage neither loses nor doubles a record") {
   OpenStore store(loop, options_of(dir));
   wait_salvaged(store, loop);
   CHECK(stored(store).size() == kRecords - kPassed);
+}
+
+TEST_CASE("a second damage: what is not salvaged of the first set comes back all the same") {
+  TempDir dir;
+  TestLoop loop;
+  fill(dir, loop);
+  const auto destroy = [&dir] {
+    for (const char* name : {"streams.db", "streams.db-wal"}) {
+      damage(dir.path / name, [](int fd, off_t) { write_garbage(fd, 0, 4096, 1); });
+    }
+  };
+  destroy();
+  {
+    OpenStore store(loop, options_of(dir));
+    loop.run_until([&] {
+      loop.advance_ms(100);
+      return store->status(0).next > 100;
+    });
+    REQUIRE(store->is_salvaging());
+  }
+  destroy();
+  OpenStore store(loop, options_of(dir));
+  wait_salvaged(store, loop);
+  std::set<int> all;
+  for (const auto& text : store.payloads(0, 1)) all.insert(number_of(text));
+  CHECK(all.size() == kRecords - kPassed);
+  CHECK(*all.begin() == kPassed + 1);
+}
+
+TEST_CASE("a full stream that nobody reads does not hold up what is salvaged of others") {
+  TempDir dir;
+  TestLoop loop;
+  auto options = one_stream(dir);
+  options.streams = {stream("full"), stream("events")};
+  options.readers = {{"full", "a", StartAt::kOldest}, {"events", "b", StartAt::kOldest}};
+  {
+    OpenStore store(loop, options);
+    for (int i = 1; i <= 1000; ++i) store.append(0, "t", payload(i));
+    for (int i = 1; i <= 100; ++i) store.append(1, "t", payload(i));
+    store.flush();
+  }
+  damage(dir.path / "streams.db", [](int fd, off_t) { write_garbage(fd, 0, 4096, 1); });
+  damage(dir.path / "streams.db-wal", [](int fd, off_t) { write_garbage(fd, 0, 4096, 1); });
+  options.streams[0].max_size = 1 << 20;
+  OpenStore store(loop, options);
+  loop.run_until([&] {
+    loop.advance_ms(100);
+    return store->status(1).next == 101;
+  });
+  CHECK(store->is_salvaging());
+  CHECK(store.payloads(1, 1).size() == 100);
+  for (int i = 0; i < 500 && store->is_salvaging(); ++i) {  // somebody reads it after all
+    store->advance(0, store->status(0).next);
+    store.flush();
+  }
+  CHECK_FALSE(store->is_salvaging());
+  CHECK(store->status(0).next == 1001);
 }
 
 TEST_CASE("pages of the database are garbage: the store comes up, and nothing wrong is read") {
