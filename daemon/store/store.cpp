@@ -1,5 +1,6 @@
 #include "daemon/store/store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/base/assert.h"
@@ -71,6 +72,10 @@ Result<void> Store::load_broker(BrokerLoader& loader) {
 void Store::read(StreamId stream, Seq from, std::size_t max_bytes,
                  std::function<void(Result<Chunk>)> done) {
   auto name_gap = [this, stream, done = std::move(done)](Result<Chunk> chunk) {
+    // Nothing is left from there on: the gap reaches to the first number that may be stored yet.
+    if (chunk && chunk->records.empty()) {
+      chunk->first = std::max(chunk->first, state_->committed_[stream].first);
+    }
     if (chunk && chunk->first > chunk->asked && chunk->gap_reason.empty()) {
       const auto& reason = state_->committed_[stream].evicted_reason;
       chunk->gap_reason = reason.empty() ? "evicted" : reason;

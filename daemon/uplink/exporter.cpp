@@ -430,7 +430,7 @@ void Exporter::on_read(Result<store::Chunk> chunk) {
     return;
   }
   if (chunk->first > next_) gap_ = Gap{next_, chunk->first - 1, chunk->gap_reason};
-  is_dry_ = chunk->records.empty();
+  is_dry_ = chunk->records.empty() && chunk->first <= next_;  // behind a gap records may have come
   chunk_ = std::move(*chunk);
   fill_and_tell();
 }
@@ -546,7 +546,8 @@ ExporterStatus Exporter::status() const {
   status.name = options_.name;
   status.stream = options_.stream;
   status.position = tracker_.watermark();
-  status.backlog = source_.next() - std::min(source_.next(), status.position);
+  const Seq from = std::max(status.position, source_.first());  // what was evicted waits no more
+  status.backlog = source_.next() - std::min(source_.next(), from);
   status.in_flight = tracker_.in_flight();
   status.paused = source_.is_paused();
   status.blocked = refusals_.blocked();

@@ -21,6 +21,8 @@ class Source {
   [[nodiscard]] virtual store::StreamId stream_id() const = 0;
   [[nodiscard]] virtual store::ReaderId reader_id() const = 0;
   [[nodiscard]] virtual const std::string& epoch() const = 0;
+  // The oldest number that is stored; next() when there is none.
+  [[nodiscard]] virtual store::Seq first() const = 0;
   // The next number to be committed to the stream.
   [[nodiscard]] virtual store::Seq next() const = 0;
   // The cursor: everything below has been passed for good.

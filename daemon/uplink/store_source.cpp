@@ -12,6 +12,8 @@ constexpr const char* kRangesKey = "acknowledged";
 
 const std::string& StoreSource::epoch() const { return store_.epoch(); }
 
+store::Seq StoreSource::first() const { return store_.status(stream_).first; }
+
 store::Seq StoreSource::next() const { return store_.status(stream_).next; }
 
 store::Seq StoreSource::position() const { return store_.position(reader_); }

@@ -275,6 +275,25 @@ TEST_CASE("a full stream drops its oldest records, counts them, and a reader see
   CHECK(store->status(0).next == 61);
 }
 
+TEST_CASE("a reader sees the gap when the stream has no records left") {
+  TempDir dir;
+  TestLoop loop;
+  auto options = one_stream(dir);
+  options.streams[0].max_age_ms = 3'600'000;
+  options.readers = {{"telemetry", "up", StartAt::kOldest}};
+  OpenStore store(loop, options);
+  store.put(0, "1");
+  store.put(0, "2");
+  loop.advance_ms(3'700'000);
+  store.flush();
+  REQUIRE(store->status(0).first == 3);
+  const Chunk chunk = store.read(0, 1);
+  CHECK(chunk.asked == 1);
+  CHECK(chunk.first == 3);
+  CHECK(chunk.records.empty());
+  CHECK(chunk.gap_reason == "max_age");
+}
+
 TEST_CASE("a full stream with reject refuses and one with drop-newest discards") {
   TempDir dir;
   TestLoop loop;

@@ -235,6 +235,53 @@ TEST_CASE("a gap is told in its place") {
   CHECK(bench.source.cursor == 31);
 }
 
+TEST_CASE("a gap at the end of the stream is told in a batch of its own") {
+  Bench bench(json_of(10));
+  bench.source.append_count(30);
+  bench.source.evict(30);
+  CHECK(bench.exporter->status().backlog == 0);
+  bench.link_up();
+  bench.time.advance_ms(5000);
+  REQUIRE(bench.exporter->is_ready());
+  const auto json = nlohmann::json::parse(bench.exporter->take(1).payload);
+  CHECK(json["records"].size() == 1);
+  CHECK(json["records"][0]["gap"]["last"] == 30);
+  bench.exporter->acked(1);
+  CHECK(bench.source.cursor == 31);
+}
+
+TEST_CASE("records that come while a gap is read are not left lying") {
+  Bench bench(json_of(1));
+  bench.source.append_count(3);
+  bench.source.evict(3);
+  bench.exporter->link_up(SIZE_MAX);
+  store::Chunk gap;
+  gap.asked = 1;
+  gap.first = 4;
+  gap.gap_reason = "max_age";
+  const auto done = std::move(bench.source.reads.front().second);
+  bench.source.reads.pop_front();
+  bench.source.append_count(1);
+  bench.exporter->on_advanced();
+  done(std::move(gap));
+  bench.source.answer();
+  CHECK(bench.take_all() == Ranges{"1-3", "4-4"});
+}
+
+TEST_CASE("suspect records that are evicted are suspect no more") {
+  Bench bench(json_of(1));
+  bench.link_up();
+  bench.append(2);
+  bench.take_all();
+  bench.exporter->link_closed({false, 2, "closed"});
+  CHECK(bench.exporter->is_suspect());
+  bench.source.evict(2);
+  bench.link_up();
+  CHECK(bench.take_all() == Ranges{"1-2"});
+  bench.exporter->acked(bench.last_id);
+  CHECK_FALSE(bench.exporter->is_suspect());
+}
+
 TEST_CASE("a gap that reaches into what was acknowledged ends before it") {
   Bench bench(json_of(10));
   bench.link_up();

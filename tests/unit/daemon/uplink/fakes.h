@@ -89,7 +89,8 @@ class FakeSource final : public Source {
 
   [[nodiscard]] store::StreamId stream_id() const override { return id_; }
   [[nodiscard]] const std::string& epoch() const override { return current_epoch; }
-  [[nodiscard]] store::Seq next() const override { return first + payloads.size(); }
+  [[nodiscard]] store::Seq first() const override { return oldest; }
+  [[nodiscard]] store::Seq next() const override { return oldest + payloads.size(); }
   [[nodiscard]] store::Seq position() const override { return cursor; }
   void advance(store::Seq to) override { cursor = to; }
   [[nodiscard]] store::ReaderId reader_id() const override { return id_; }
@@ -108,7 +109,7 @@ class FakeSource final : public Source {
   // The oldest go by retention.
   void evict(std::size_t count) {
     payloads.erase(payloads.begin(), payloads.begin() + static_cast<std::ptrdiff_t>(count));
-    first += count;
+    oldest += count;
   }
   // Answers every read there is, and those that come of it.
   void answer() {
@@ -121,7 +122,7 @@ class FakeSource final : public Source {
 
   std::deque<std::pair<store::Seq, Done>> reads;
   std::deque<std::string> payloads;
-  store::Seq first = 1;
+  store::Seq oldest = 1;
   store::Seq cursor = 1;
   bool paused = false;
   std::size_t chunk_records = 1000;
@@ -134,10 +135,10 @@ class FakeSource final : public Source {
   [[nodiscard]] store::Chunk chunk(store::Seq from) const {
     store::Chunk chunk;
     chunk.asked = from;
-    chunk.first = std::max(from, first);
+    chunk.first = std::max(from, oldest);
     if (chunk.first > from) chunk.gap_reason = "max_size";
-    const std::size_t end = std::min(next() - first, chunk.first - first + chunk_records);
-    for (std::size_t i = chunk.first - first; i < end; ++i) chunk.segments.push_back(payloads[i]);
+    const std::size_t end = std::min(next() - oldest, chunk.first - oldest + chunk_records);
+    for (std::size_t i = chunk.first - oldest; i < end; ++i) chunk.segments.push_back(payloads[i]);
     for (const std::string& payload : chunk.segments) {
       store::Record record;
       record.tail = tail;
