@@ -231,10 +231,13 @@ bool Bridge::refused(std::uint64_t id, const std::string& reason) {
 }
 
 bool Bridge::is_suspect() const {
-  const auto has_losses = [](const Queued& queued) { return queued.losses > 0; };
-  return std::any_of(queue_.begin(), queue_.end(), has_losses) ||
+  const std::int64_t now_ms = clock_.mono_ms();
+  return std::any_of(queue_.begin(), queue_.end(),
+                     [now_ms](const Queued& queued) {
+                       return queued.losses > 0 && queued.expires_ms > now_ms;
+                     }) ||
          std::any_of(in_flight_.begin(), in_flight_.end(),
-                     [&](const auto& entry) { return has_losses(entry.second); });
+                     [](const auto& entry) { return entry.second.losses > 0; });
 }
 
 }  // namespace tg::uplink

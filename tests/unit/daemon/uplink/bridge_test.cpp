@@ -131,6 +131,20 @@ TEST_CASE("a message in flight at three unexplained ends is dropped") {
   CHECK(bench.counted("refused", 1));
 }
 
+TEST_CASE("a suspect message that expires is suspect no more") {
+  Bench bench;
+  bench.offer("cmd/d/response", "1");
+  bench.bridge.link_up(SIZE_MAX);
+  bench.take_all();
+  bench.bridge.link_closed({false, 1, "closed"});
+  bench.bridge.link_up(SIZE_MAX);
+  bench.time.clock.advance_ms(59'999);
+  CHECK(bench.bridge.is_suspect());
+  bench.time.clock.advance_ms(1);
+  CHECK_FALSE(bench.bridge.is_ready());
+  CHECK_FALSE(bench.bridge.is_suspect());
+}
+
 TEST_CASE("what was sent up and comes back is not delivered, the same from elsewhere is") {
   Bench bench({{false, "x/#", "x/#", 60'000, 10}, {true, "x/#", "x/#", 60'000, 10}});
   bench.bridge.link_up(SIZE_MAX);
