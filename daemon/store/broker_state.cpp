@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kRowBytes = 64;                         // of a change, beside its strings
 constexpr std::int64_t kPlausibleWallMs = 1'577'836'800'000;  // 2020: no gateway is older
+constexpr std::int64_t kPlausibleAgeMs = 10LL * 365 * 86'400'000;  // more is a clock that jumped
 
 }  // namespace
 
@@ -158,7 +159,8 @@ std::int64_t age_ms(const StoredTime& then, const Timestamp& now, std::uint32_t 
   const bool trusted = then.at.quality == ClockQuality::kSynchronised &&
                        now.quality == ClockQuality::kSynchronised &&
                        then.at.wall_ms >= kPlausibleWallMs;
-  return trusted ? std::max<std::int64_t>(now.wall_ms - then.at.wall_ms, 0) : 0;
+  const std::int64_t age = now.wall_ms - then.at.wall_ms;
+  return trusted && age <= kPlausibleAgeMs ? std::max<std::int64_t>(age, 0) : 0;
 }
 
 }  // namespace tg::store

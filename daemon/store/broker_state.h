@@ -183,7 +183,8 @@ void append_body(std::string& out, const MessageRow& row);
 [[nodiscard]] bool read_body(std::string_view bytes, MessageRow& row);
 
 // How much older something has become since: by the monotonic clock within a boot, by the wall
-// clock across boots if it can be trusted at both ends, else not at all.
+// clock across boots if it can be trusted at both ends, else not at all. More
+// than ten years across boots is a clock that jumped: not at all.
 [[nodiscard]] std::int64_t age_ms(const StoredTime& then, const Timestamp& now, std::uint32_t boot);
 
 }  // namespace tg::store

@@ -235,6 +235,7 @@ BatchBuilder::Added BatchBuilder::add_raw(Seq seq, const store::Record& record) 
   batch_.end = seq + 1;
   batch_.records = 1;
   batch_.received = record.received;
+  batch_.boot = record.boot;
   batch_.metered_singly = metered(record.payload.size());
   batch_.properties = read_properties(record);
   items_ = limits_.max_records;

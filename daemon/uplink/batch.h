@@ -78,6 +78,7 @@ struct Batch {
   std::uint64_t metered = 0;         // bytes that are billed for the payload
   std::uint64_t metered_singly = 0;  // … if each record had gone alone, as it came
   Timestamp received;                // the first record; zero = only gaps
+  std::uint32_t boot = 0;            // in which `received` was taken, raw only
   std::string topic;                 // the record's own, raw only
   PublishProperties properties;
 };

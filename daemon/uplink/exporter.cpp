@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/base/log.h"
+#include "daemon/store/broker_state.h"
 
 namespace tg::uplink {
 
@@ -29,14 +30,6 @@ std::string expand_topic(const std::string& pattern, const std::string& topic) {
     from = at + kTopicField.size();
   }
   return out.append(pattern, from);
-}
-
-// How long since the record came, as far as the clocks can be trusted.
-std::optional<std::int64_t> age_ms(const Timestamp& received, const Timestamp& now) {
-  if (received.quality != ClockQuality::kSynchronised || now.quality != received.quality) {
-    return std::nullopt;
-  }
-  return std::max<std::int64_t>(now.wall_ms - received.wall_ms, 0);
 }
 
 }  // namespace
@@ -463,7 +456,7 @@ void Exporter::add_properties(cloud::OutgoingPublish& publish, Batch& batch) con
   publish.correlation_data = std::move(own.correlation_data);
   publish.payload_format = own.payload_format;
   if (own.expiry_s) {
-    const std::int64_t passed_s = age_ms(batch.received, clock_.now()).value_or(0) / 1000;
+    const std::int64_t passed_s = age_ms(batch.received, batch.boot) / 1000;
     publish.expiry_s =
         static_cast<std::uint32_t>(std::max<std::int64_t>(*own.expiry_s - passed_s, 1));
   }
@@ -488,8 +481,13 @@ bool Exporter::has_expired(const store::Record& record) const {
   if (record.tail.empty()) return false;
   const auto expiry_s = read_expiry(record);
   if (!expiry_s) return false;
-  const auto age = age_ms(record.received, clock_.now());
-  return age && *age / 1000 >= *expiry_s;
+  return age_ms(record.received, record.boot) / 1000 >= *expiry_s;
+}
+
+std::int64_t Exporter::age_ms(const Timestamp& received, std::uint32_t boot) const {
+  const Timestamp now = clock_.now();
+  if (now.quality != ClockQuality::kSynchronised) return 0;
+  return store::age_ms({received, boot}, now, source_.boot());
 }
 
 void Exporter::untake(std::uint64_t id) {

@@ -14,6 +14,7 @@ class LiveFirst::Lane final : public Source {
   [[nodiscard]] store::ReaderId reader_id() const override { return owner_.source_.reader_id(); }
   [[nodiscard]] bool is_paused() const override { return owner_.source_.is_paused(); }
   [[nodiscard]] const std::string& epoch() const override { return owner_.source_.epoch(); }
+  [[nodiscard]] std::uint32_t boot() const override { return owner_.source_.boot(); }
   [[nodiscard]] Seq first() const override { return owner_.source_.first(); }
   [[nodiscard]] Seq next() const override {
     return is_live_ ? owner_.source_.next() : owner_.split_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -21,6 +22,8 @@ class Source {
   [[nodiscard]] virtual store::StreamId stream_id() const = 0;
   [[nodiscard]] virtual store::ReaderId reader_id() const = 0;
   [[nodiscard]] virtual const std::string& epoch() const = 0;
+  // As store::Store::boot().
+  [[nodiscard]] virtual std::uint32_t boot() const = 0;
   // The oldest number that is stored; next() when there is none.
   [[nodiscard]] virtual store::Seq first() const = 0;
   // The next number to be committed to the stream.

@@ -12,6 +12,8 @@ constexpr const char* kRangesKey = "acknowledged";
 
 const std::string& StoreSource::epoch() const { return store_.epoch(); }
 
+std::uint32_t StoreSource::boot() const { return store_.boot(); }
+
 store::Seq StoreSource::first() const { return store_.status(stream_).first; }
 
 store::Seq StoreSource::next() const { return store_.status(stream_).next; }

@@ -19,6 +19,7 @@ class StoreSource final : public Source {
   [[nodiscard]] store::StreamId stream_id() const override { return stream_; }
   [[nodiscard]] store::ReaderId reader_id() const override { return reader_; }
   [[nodiscard]] const std::string& epoch() const override;
+  [[nodiscard]] std::uint32_t boot() const override;
   [[nodiscard]] store::Seq first() const override;
   [[nodiscard]] store::Seq next() const override;
   [[nodiscard]] store::Seq position() const override;

@@ -397,6 +397,9 @@ TEST_CASE("ages: the monotonic clock within a boot, a trusted wall clock across 
   StoredTime doubtful = then;
   doubtful.at.quality = ClockQuality::kUnsynchronised;
   CHECK(age_ms(doubtful, clock.now(), 4) == 0);
+  clock.step_wall_ms(50LL * 365 * 86'400'000);
+  CHECK(age_ms(then, clock.now(), 3) == 5000);
+  CHECK(age_ms(then, clock.now(), 4) == 0);
   StoredTime epoch = then;
   epoch.at.wall_ms = 1000;
   CHECK(age_ms(epoch, clock.now(), 4) == 0);

@@ -593,6 +593,53 @@ TEST_CASE("what a publisher said at MQTT 5 is passed on, its expiry shortened by
   CHECK(bench.source.cursor == 3);
 }
 
+TEST_CASE("a clock that steps neither expires records of this boot nor keeps them") {
+  constexpr std::int64_t kDayMs = 86'400'000;
+  const std::int64_t step_ms = GENERATE(50LL * 365 * kDayMs, -kDayMs);
+  Bench bench(raw(), true);
+  std::string seconds;
+  put_varint(seconds, 100);
+  store::append_tag(bench.source.tail, store::Tag::kMessageExpiry, seconds);
+  bench.source.received = bench.time.clock.now();
+  bench.source.append_count(2);
+  bench.time.clock.step_wall_ms(step_ms);
+  bench.time.advance_ms(40'000);
+  bench.link_up();
+  REQUIRE(bench.exporter->is_ready());
+  CHECK(bench.exporter->take(1).expiry_s == 60U);
+  bench.exporter->link_closed({});
+  bench.time.advance_ms(60'000);
+  bench.link_up();
+  CHECK_FALSE(bench.exporter->is_ready());
+  CHECK(bench.source.cursor == 3);
+}
+
+TEST_CASE("a record of an earlier boot expires by the wall clock, as far as it is plausible") {
+  Bench bench(raw());
+  std::string seconds;
+  put_varint(seconds, 100);
+  store::append_tag(bench.source.tail, store::Tag::kMessageExpiry, seconds);
+  bench.source.received = bench.time.clock.now();
+  bench.source.append_count(1);
+  bench.source.current_boot = 2;
+  SECTION("time has passed") {
+    bench.time.clock.step_wall_ms(100'000);
+    bench.link_up();
+    CHECK_FALSE(bench.exporter->is_ready());
+  }
+  SECTION("the clock jumped") {
+    bench.time.clock.step_wall_ms(50LL * 365 * 86'400'000);
+    bench.link_up();
+    CHECK(bench.exporter->is_ready());
+  }
+  SECTION("the clock is not synchronised") {
+    bench.time.clock.step_wall_ms(100'000);
+    bench.time.clock.set_quality(ClockQuality::kUnsynchronised);
+    bench.link_up();
+    CHECK(bench.exporter->is_ready());
+  }
+}
+
 TEST_CASE("a paused export gives nothing away, not what was made either, and goes on with it") {
   Bench bench(json_of(10));
   bench.link_up();

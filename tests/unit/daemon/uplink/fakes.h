@@ -89,6 +89,7 @@ class FakeSource final : public Source {
 
   [[nodiscard]] store::StreamId stream_id() const override { return id_; }
   [[nodiscard]] const std::string& epoch() const override { return current_epoch; }
+  [[nodiscard]] std::uint32_t boot() const override { return current_boot; }
   [[nodiscard]] store::Seq first() const override { return oldest; }
   [[nodiscard]] store::Seq next() const override { return oldest + payloads.size(); }
   [[nodiscard]] store::Seq position() const override { return cursor; }
@@ -130,6 +131,8 @@ class FakeSource final : public Source {
   std::string current_epoch = "0011223344556677";
   std::string tail;  // of every record, as the next
   Timestamp received;
+  std::uint32_t boot_of_records = 1;
+  std::uint32_t current_boot = 1;
 
  private:
   [[nodiscard]] store::Chunk chunk(store::Seq from) const {
@@ -143,6 +146,7 @@ class FakeSource final : public Source {
       store::Record record;
       record.tail = tail;
       record.received = received;
+      record.boot = boot_of_records;
       record.topic = "dt/a/t";
       record.publisher = "a";
       record.payload = payload;
