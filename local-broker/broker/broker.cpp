@@ -18,7 +18,7 @@ constexpr std::int64_t kLongestWaitMs = 1000;
 constexpr std::int64_t kFlushAtEndMs = 500;
 
 bool has_work(const Core& core) {
-  return !core.ready.empty() || !core.dirty.empty() ||
+  return !core.ready.empty() || !core.dirty.empty() || !core.wills.empty() ||
          std::any_of(core.listeners.begin(), core.listeners.end(),
                      [&core](const auto& slot) { return may_accept(core, *slot); });
 }
@@ -92,8 +92,8 @@ void flush_dirty(Core& core) {
 
 void finish_round(Core& core) {
   flush_dirty(core);
-  while (!core.ended.empty() || !core.wills.empty() || !core.orphans.empty()) {
-    publish_wills(core);
+  publish_wills(core);
+  while (!core.ended.empty() || !core.orphans.empty()) {
     end_orphans(core);
     reap(core);
   }
@@ -302,7 +302,9 @@ void Broker::disconnect_all() {
     connection.will.reset();  // the devices are well
     disconnect(core, connection, mqtt::Reason::kServerShuttingDown, "the broker is shutting down");
   });
-  finish_round(core);
+  do {
+    finish_round(core);
+  } while (!core.wills.empty());
 }
 
 int Broker::poll_fd() const { return state_->poller.fd(); }
@@ -332,7 +334,7 @@ void Broker::resume_held() {
     }
   }
   for (auto& will : std::exchange(core.held_wills, {})) core.wills.push_back(std::move(will));
-  if (has_work(core) || !core.wills.empty()) core.poller.wake();
+  if (has_work(core)) core.poller.wake();
 }
 
 void Broker::publish(std::string_view topic, std::string_view payload, std::uint8_t qos,

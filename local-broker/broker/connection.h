@@ -84,6 +84,7 @@ struct OwedAnswer {
 
   std::string packet;
   std::vector<Replay> replays;
+  std::size_t given = 0;     // of them
   std::uint64_t serial = 0;  // of the commit that it waits for
 };
 
@@ -107,7 +108,8 @@ struct Connection : Pollable {
   bool in_ready = false;
   bool in_dirty = false;
   bool closing = false;
-  std::string tail;  // received and not yet handled
+  bool has_yielded = false;  // in its last turn
+  std::string tail;          // received and not yet handled
   std::int64_t last_received_ms = 0;
   std::unique_ptr<Will> will;
   std::unique_ptr<PendingConnect> pending;

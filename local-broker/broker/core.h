@@ -150,7 +150,7 @@ struct Core {
   log::Limit peer_log{20, 10'000};   // lines that a peer can cause
   log::SourceLimits client_log;      // those that name a client
   log::Limit limit_log{10, 10'000};  // limits that were reached
-  bool long_work = false;            // the packet in hand took long: its connection's turn is over
+  std::size_t work = 0;              // of the turn under way: deliveries, and looking for receivers
   SysTopics sys;
   std::int64_t next_second_ms = 0;
   std::int64_t next_sys_ms = 0;
@@ -166,6 +166,14 @@ struct Core {
   std::vector<mqtt::FilterRequest> filters;
   std::vector<std::uint8_t> codes;
 };
+
+// Fairness: what a connection's turn may cost beside its input, in bytes that are copied. A packet
+// that was begun is dealt with to its end. A delivery costs about as much as copying kDeliveryWork.
+inline constexpr std::size_t kTurnWork = 8U << 20U;
+inline constexpr std::size_t kDeliveryWork = 256;
+inline constexpr std::size_t kStoredDeliveryWork = 1024;
+inline constexpr std::size_t kReplayWork = kTurnWork / 256;
+[[nodiscard]] inline bool is_turn_over(const Core& core) { return core.work >= kTurnWork; }
 
 // What total_memory bounds: messages (each once), queues and windows, buffers, sessions and
 // subscriptions. What a connection takes by itself, its TLS state too, is bounded by
@@ -194,6 +202,8 @@ void handle_unsubscribe(Core& core, Connection& connection, const mqtt::Frame& f
 void handle_disconnect(Core& core, Connection& connection, const mqtt::Frame& frame);
 // The commit that the connection's owed answer waited for is done.
 void give_owed(Core& core, Connection& connection);
+// Something of it is still to be given, in turns.
+[[nodiscard]] bool is_giving(const Connection& connection);
 
 // acknowledge.cpp
 // `reason` is for version 5; those before it cannot be told.
@@ -248,6 +258,7 @@ Result<void> restore(Core& core);
 
 // will.cpp
 void owe_will(Core& core, Connection& connection);
+// As many as a turn allows; others follow in the next round.
 void publish_wills(Core& core);
 // The delay of the session's will is over.
 void owe_delayed_will(Core& core, Session& session);

@@ -23,8 +23,6 @@ constexpr std::size_t kOutputHigh = 64 * 1024;
 constexpr std::size_t kOutputLow = 4 * 1024;
 // What one call of pump() moves at most: nobody keeps the loop to himself.
 constexpr std::size_t kPumpShare = 64 * 1024;
-// Retained messages that one SUBSCRIBE may be answered with before others have their turn.
-constexpr std::size_t kMuchWork = 256;
 
 void merge(TopicEntry& entry, Target& target, const Subscriber& subscriber) {
   const std::uint8_t qos = subscriber.options & mqtt::kOptionQos;
@@ -53,6 +51,7 @@ void resolve(Core& core, TopicEntry& entry) {
   entry.is_kept = false;
   const std::uint64_t mark = ++core.last_serial;
   const auto may_receive = [&core, &entry](const Session& session) {
+    core.work += kDeliveryWork;
     return core.hooks.authorise(session.client, Access::kReceive, entry.topic);
   };
   const auto add = [&entry, &may_receive, mark](const Subscriber& subscriber) {
@@ -369,7 +368,8 @@ const Target* choose(Core& core, const SharedTarget& shared) {
   const std::size_t count = shared.members.size();
   std::size_t best = count;
   int best_rank = 0;
-  for (std::size_t i = 0; i < count && best_rank < 3; ++i) {
+  std::size_t i = 0;
+  for (; i < count && best_rank < 3; ++i) {
     const std::size_t at = (group.turn + i) % count;
     const Session& session = *shared.members[at].session;
     const Connection* connection = session.connection;
@@ -385,6 +385,7 @@ const Target* choose(Core& core, const SharedTarget& shared) {
       best_rank = rank;
     }
   }
+  core.work += i * (kDeliveryWork / 8);
   if (best == count) return nullptr;
   group.turn = best + 1;
   return &shared.members[best];
@@ -434,6 +435,8 @@ TopicEntry* topic_entry(Core& core, std::string_view topic) {
 void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const Session* from,
              bool retained) {
   if (!topic.has_receivers()) return;
+  core.work += (topic.targets.size() + topic.shared.size()) *
+               ((topic.is_kept ? kStoredDeliveryWork : kDeliveryWork) + message.payload.size());
   Delivery delivery(core, topic, message, from, retained);
   for (const Target& target : topic.targets) delivery.to(target);
   for (const SharedTarget& shared : topic.shared) {
@@ -516,7 +519,7 @@ void replay_retained(Core& core, Session& session, std::string_view filter, std:
     push_queued(core, session, {std::move(copy), true});
   });
   for (const MessageRef& message : expired) forget_retained(core, message->topic());
-  if (matched > kMuchWork) core.long_work = true;
+  core.work += matched * kReplayWork;
 }
 
 void pump(Core& core, Connection& connection) {

@@ -53,15 +53,26 @@ bool wants_retained(const mqtt::FilterRequest& request, bool known) {
   return handling == 0 || (handling == mqtt::kRetainIfNew && !known);
 }
 
-void give(Core& core, Connection& connection, const OwedAnswer& answer) {
+void owe(Core& core, Connection& connection, OwedAnswer answer) {
+  connection.owed = std::make_unique<OwedAnswer>(std::move(answer));
+  core.owed_bytes += connection.owed->bytes();
+}
+
+// The answer first. Retained messages that this turn has no time for stay owed.
+void give(Core& core, Connection& connection, OwedAnswer answer) {
   Session& session = *connection.session;
-  core.packet = answer.packet;
-  write_packet(core, connection);
-  for (const auto& replay : answer.replays) {
+  if (!answer.packet.empty()) {
+    core.packet = std::exchange(answer.packet, {});
+    write_packet(core, connection);
+  }
+  for (; answer.given < answer.replays.size() && !is_turn_over(core); ++answer.given) {
     if (connection.closing) return;
+    const auto& replay = answer.replays[answer.given];
     replay_retained(core, session, replay.filter, replay.qos, replay.subscription_id);
   }
-  if (!connection.closing && session.outbound.has_queued()) pump(core, connection);
+  if (connection.closing) return;
+  if (answer.given < answer.replays.size()) owe(core, connection, std::move(answer));
+  if (session.outbound.has_queued()) pump(core, connection);
 }
 
 // At once, or for a stored session when it is durable: an answer says that the subscription lasts
@@ -69,12 +80,11 @@ void give(Core& core, Connection& connection, const OwedAnswer& answer) {
 void give_when_durable(Core& core, Connection& connection, OwedAnswer answer) {
   const Session& session = *connection.session;
   if (session.stored == 0) {
-    give(core, connection, answer);
+    give(core, connection, std::move(answer));
     return;
   }
   answer.serial = await_commit(core, session);
-  connection.owed = std::make_unique<OwedAnswer>(std::move(answer));
-  core.owed_bytes += connection.owed->bytes();
+  owe(core, connection, std::move(answer));
   pause(connection, kCommitting);
 }
 
@@ -83,9 +93,13 @@ void give_when_durable(Core& core, Connection& connection, OwedAnswer answer) {
 void give_owed(Core& core, Connection& connection) {
   const auto answer = std::move(connection.owed);
   core.owed_bytes -= answer->bytes();
-  give(core, connection, *answer);
-  core.long_work = false;  // others had their turn while it waited
+  core.work = 0;
+  give(core, connection, std::move(*answer));
   if (!connection.closing) resume(core, connection, kCommitting);
+}
+
+bool is_giving(const Connection& connection) {
+  return connection.owed != nullptr && (connection.paused & kCommitting) == 0;
 }
 
 void handle_subscribe(Core& core, Connection& connection, const mqtt::Frame& frame) {

@@ -101,7 +101,7 @@ std::size_t parse(Core& core, Connection& connection, std::string_view bytes) {
     if (!dispatch(core, connection, frame)) break;
     used += frame.size;
     if (is_output_full(core, connection)) pause(connection, kOutputFull);
-    if (std::exchange(core.long_work, false)) pause(connection, kYielded);
+    if (is_turn_over(core)) pause(connection, kYielded);
   }
   return used;
 }
@@ -118,8 +118,14 @@ void parse_tail(Core& core, Connection& connection) {
   set_tail(core, connection, connection.tail.substr(used));
 }
 
+// What cannot be dealt with in its turn waits in memory.
+std::size_t share_of(const Core& core, const Connection& connection) {
+  if (connection.has_yielded && !has_room_for_message(core)) return kShortTail;
+  return core.held.empty() ? kShare : kShareUnderPressure;
+}
+
 void receive(Core& core, Connection& connection) {
-  const std::size_t share = core.held.empty() ? kShare : kShareUnderPressure;
+  const std::size_t share = share_of(core, connection);
   char* buffer = core.receive_buffer.data();
   const bool in_place = connection.tail.size() <= kShortTail;
   const std::size_t before = in_place ? connection.tail.size() : 0;
@@ -166,14 +172,22 @@ void make_ready(Core& core, Connection& connection) {
 void service(Core& core, Connection& connection) {
   if (connection.closing) return;
   if (connection.opening && !open_connection(core, connection)) return;
-  if (std::exchange(connection.resumed, false)) parse_tail(core, connection);
+  core.work = 0;
+  if (std::exchange(connection.resumed, false)) {
+    if (is_giving(connection)) give_owed(core, connection);
+    if (is_giving(connection)) pause(connection, kYielded);
+    if (!connection.closing) parse_tail(core, connection);
+  }
   if (connection.paused == 0 && !connection.closing && connection.readable) {
     receive(core, connection);
   }
-  if (connection.tail.size() > kShortTail && !connection.closing && !has_room(core)) {
+  // What only waits for its next turn is less each time.
+  if (connection.tail.size() > kShortTail && (connection.paused & kYielded) == 0 &&
+      !connection.closing && !has_room(core)) {
     close_for(core, connection, Fault::kNoMemory);
   }
   if (connection.closing) return;
+  connection.has_yielded = (connection.paused & kYielded) != 0;
   resume(core, connection, kYielded);
   if (connection.readable && connection.paused == 0 && !connection.closing) {
     make_ready(core, connection);

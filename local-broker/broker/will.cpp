@@ -65,7 +65,8 @@ void owe_delayed_will(Core& core, Session& session) {
 }
 
 void publish_wills(Core& core) {
-  while (!core.wills.empty()) {
+  core.work = 0;
+  while (!core.wills.empty() && !is_turn_over(core)) {
     OwedWill owed = std::move(core.wills.front());
     core.wills.pop_front();
     if (publish_will(core, owed)) continue;

@@ -52,6 +52,7 @@ class RecordingHooks : public Hooks {
     }
   }
   bool authorise(const ClientInfo&, Access access, std::string_view topic) override {
+    ++asked;
     return !(access == denied_access && topic == denied_topic);
   }
   Intake on_publish(const Publication& p, AckToken token) override {
@@ -84,6 +85,7 @@ class RecordingHooks : public Hooks {
   std::vector<std::string> events;
   std::vector<ClientInfo> connected;
   int held = 0;
+  int asked = 0;  // authorise()
 };
 
 struct Packet {
@@ -163,7 +165,8 @@ class Client {
   // The next packet, or one of type 0 when there is none.
   Packet next();
   [[nodiscard]] bool is_closed();
-  void drop();  // without DISCONNECT
+  void drop();                 // without DISCONNECT
+  void cut() { fd_.reset(); }  // the same, and does not let the broker run
 
   // CONNECT, and the CONNACK's two bytes as session present << 8 | code; -1 = none.
   int connect(const std::string& id, const ConnectOptions& options = {});
