@@ -110,6 +110,7 @@ struct Connection : Pollable {
   bool closing = false;
   bool has_yielded = false;  // in its last turn
   std::string tail;          // received and not yet handled
+  // The last whole packet, or progress of a large one; before CONNECT, when MQTT began.
   std::int64_t last_received_ms = 0;
   std::unique_ptr<Will> will;
   std::unique_ptr<PendingConnect> pending;
@@ -119,6 +120,7 @@ struct Connection : Pollable {
   std::uint64_t id = 0;                    // serial << 24 | slot
   std::int64_t refused_until_ms = 0;       // 0 = nothing was refused
   std::size_t channel_bytes = 0;           // of the channel, as counted
+  std::uint32_t flowed = 0;  // of an unfinished packet, when it last renewed the keep-alive
   std::uint32_t listener = 0;
   std::uint16_t keep_alive_s = 0;
 };

@@ -1,5 +1,5 @@
-// The one timer of a connection: CONNECT must come in time, then something must come within one and
-// a half keep-alives [MQTT-3.1.2-24], and after a refusal the connection ends.
+// The one timer of a connection: CONNECT must have come in time, then a packet must come within one
+// and a half keep-alives [MQTT-3.1.2-24], and after a refusal the connection ends.
 #include <algorithm>
 #include <limits>
 

@@ -17,6 +17,9 @@ constexpr std::size_t kShortTail = 4 * 1024;
 // Fairness: one connection's share of a round. While publishes are held, less is taken in.
 constexpr std::size_t kShare = 64 * 1024;
 constexpr std::size_t kShareUnderPressure = 8 * 1024;
+// So much more of an unfinished packet renews the keep-alive, as in mosquitto: by the letter of
+// [MQTT-3.1.2-24] a large packet on a slow link would end its client.
+constexpr std::size_t kProgress = 1000;
 // Answers that a peer has not read yet, beyond what deliveries may take.
 constexpr std::size_t kUnreadAnswers = 128 * 1024;
 constexpr std::size_t kUnreadAnswersWhenShort = 16 * 1024;
@@ -100,10 +103,21 @@ std::size_t parse(Core& core, Connection& connection, std::string_view bytes) {
     ++core.counts.packets_in;
     if (!dispatch(core, connection, frame)) break;
     used += frame.size;
+    connection.last_received_ms = core.now_ms;
+    connection.flowed = 0;
     if (is_output_full(core, connection)) pause(connection, kOutputFull);
     if (is_turn_over(core)) pause(connection, kYielded);
   }
   return used;
+}
+
+// CONNECT has one time limit for all of it.
+void note_progress(const Core& core, Connection& connection) {
+  if (connection.session == nullptr || connection.tail.size() < connection.flowed + kProgress) {
+    return;
+  }
+  connection.flowed = static_cast<std::uint32_t>(connection.tail.size());
+  connection.last_received_ms = core.now_ms;
 }
 
 void set_tail(Core& core, Connection& connection, std::string tail) {
@@ -146,18 +160,19 @@ void receive(Core& core, Connection& connection) {
     connection.readable = false;
     return;
   }
-  connection.last_received_ms = core.now_ms;
   core.counts.bytes_in += got.bytes;
   if (!in_place) {
     connection.tail.append(buffer, got.bytes);
     core.tail_bytes += got.bytes;
     parse_tail(core, connection);
+    note_progress(core, connection);
     return;
   }
   const std::string_view bytes(buffer, before + got.bytes);
   const std::size_t used = parse(core, connection, bytes);
   if (used < bytes.size() || before > 0) {
     set_tail(core, connection, std::string(bytes.substr(used)));
+    note_progress(core, connection);
   }
 }
 

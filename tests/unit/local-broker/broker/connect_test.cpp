@@ -140,6 +140,20 @@ TEST_CASE("A connection that says nothing is closed after ten seconds") {
   CHECK(a.is_closed());
 }
 
+TEST_CASE("A CONNECT that comes byte by byte has ten seconds in all") {
+  Fixture f;
+  Client a(f);
+  const std::string connect = packet(0x10, text("MQTT") + "\x04\x02"s + number(0) + text("a"));
+  for (int i = 0; i < 3; ++i) {
+    a.send(connect.substr(static_cast<std::size_t>(i), 1));
+    f.advance_ms(3'000);
+  }
+  CHECK_FALSE(a.is_closed());
+  a.send(connect.substr(3, 1));
+  f.advance_ms(2'000);
+  CHECK(a.is_closed());
+}
+
 TEST_CASE("Connections beyond the limit are closed at once") {
   auto options = Fixture::quiet();
   options.max_connections = 1;
@@ -166,6 +180,54 @@ TEST_CASE("Keep-alive runs out after one and a half of it; any packet renews it"
   CHECK_FALSE(a.is_closed());
   f.advance_ms(2'000);
   CHECK(a.is_closed());
+}
+
+TEST_CASE("Bytes of a packet do not renew the keep-alive, its end does") {
+  Fixture f;
+  Client a(f);
+  ConnectOptions options;
+  options.keep_alive_s = 10;
+  REQUIRE(a.connect("a", options) == 0);
+  const std::string publish = packet(0x30, text("t") + "payload");
+  f.advance_ms(7'000);
+  a.send(publish.substr(0, 4));
+  f.advance_ms(7'000);
+  SECTION("it ends in time") {
+    a.send(publish.substr(4));
+    f.advance_ms(14'000);
+    CHECK_FALSE(a.is_closed());
+  }
+  SECTION("it does not") {
+    a.send(publish.substr(4, 1));
+    f.advance_ms(2'000);
+    CHECK(a.is_closed());
+  }
+}
+
+TEST_CASE("A large packet that flows renews the keep-alive, one that trickles does not") {
+  Fixture f;
+  Client a(f);
+  ConnectOptions options;
+  options.keep_alive_s = 10;
+  REQUIRE(a.connect("a", options) == 0);
+  const std::string publish = packet(0x30, text("t") + std::string(100'000, 'x'));
+  std::size_t at = 0;
+  for (; at < 50'000; at += 10'000) {
+    a.send(publish.substr(at, 10'000));
+    f.advance_ms(10'000);
+  }
+  CHECK_FALSE(a.is_closed());
+  SECTION("it flows to its end") {
+    a.send(publish.substr(at));
+    CHECK(f.hooks.offered.size() == 1);
+  }
+  SECTION("it goes on byte by byte") {
+    for (int i = 0; i < 3; ++i) {
+      a.send("x");
+      f.advance_ms(3'000);
+    }
+    CHECK(a.is_closed());
+  }
 }
 
 TEST_CASE("Keep-alive zero is never") {

@@ -109,6 +109,20 @@ TEST_CASE("A ping is answered with its payload, also in the middle of a message"
   CHECK(a.next().type == 4);
 }
 
+TEST_CASE("A ping of the WebSocket does not renew the keep-alive of MQTT") {
+  Web w;
+  WebClient a(w.f);
+  REQUIRE(a.upgrade() == 101);
+  ConnectOptions options;
+  options.keep_alive_s = 10;
+  REQUIRE(a.connect("a", options) == 0);
+  w.f.advance_ms(10'000);
+  a.raw_send(frame(9, ""));
+  CHECK(a.control() == std::pair{10, ""s});
+  w.f.advance_ms(6'000);
+  CHECK(a.is_closed());
+}
+
 TEST_CASE("Bytes that come along with the request are not lost") {
   Web w;
   WebClient a(w.f);
