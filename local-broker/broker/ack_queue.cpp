@@ -3,10 +3,16 @@
 #include <algorithm>
 
 namespace tg::broker {
+namespace {
+
+constexpr std::size_t kSmallCapacity = 64;
+
+}  // namespace
 
 void AckQueue::push(Owed owed) {
   if (owed.type == mqtt::PacketType::kPuback) ++owed_pubacks_;
   owed_.push_back(owed);
+  count();
 }
 
 void AckQueue::push_pending(std::uint64_t serial, mqtt::PacketType type, std::uint16_t packet_id,
@@ -31,6 +37,8 @@ bool AckQueue::complete(std::uint64_t serial) {
   if (--found->obligations > 0) return true;
   const std::uint64_t joined = found->joined;
   detached_.erase(found);
+  if (detached_.empty()) detached_.shrink_to_fit();
+  count();
   if (joined != 0) complete_owed(joined);
   return true;
 }
@@ -79,6 +87,7 @@ void AckQueue::detach() {
   for (Detached& detached : detached_) detached.joined = 0;
   owed_.clear();
   owed_pubacks_ = 0;
+  count();
 }
 
 bool AckQueue::holds_id(std::uint16_t packet_id) const {
@@ -88,12 +97,17 @@ bool AckQueue::holds_id(std::uint16_t packet_id) const {
 void AckQueue::hold_id(std::uint16_t packet_id) {
   const auto at = std::lower_bound(qos2_held_.begin(), qos2_held_.end(), packet_id);
   if (at == qos2_held_.end() || *at != packet_id) qos2_held_.insert(at, packet_id);
+  count();
 }
 
 bool AckQueue::release_id(std::uint16_t packet_id) {
   const auto at = std::lower_bound(qos2_held_.begin(), qos2_held_.end(), packet_id);
   if (at == qos2_held_.end() || *at != packet_id) return false;
   qos2_held_.erase(at);
+  if (qos2_held_.capacity() > kSmallCapacity && qos2_held_.size() < qos2_held_.capacity() / 4) {
+    qos2_held_.shrink_to_fit();
+    count();
+  }
   return true;
 }
 

@@ -19,6 +19,14 @@ namespace tg::broker {
 
 class AckQueue {
  public:
+  AckQueue() = default;
+  ~AckQueue() { count(0); }
+  AckQueue(const AckQueue&) = delete;
+  AckQueue& operator=(const AckQueue&) = delete;
+
+  // `bytes` is the sum of what all that count there take; it must outlive them.
+  void count_in(std::size_t& bytes) { all_bytes_ = &bytes; }
+
   // Nothing is waiting: an acknowledgement that is done may be sent without coming here.
   [[nodiscard]] bool empty() const { return owed_.empty(); }
   // With those of earlier connections.
@@ -38,6 +46,7 @@ class AckQueue {
     while (!owed_.empty() && owed_.front().obligations == 0) {
       const Owed owed = owed_.take_front();
       if (owed.type == mqtt::PacketType::kPuback) --owed_pubacks_;
+      count();
       send(owed.type, owed.packet_id, owed.reason);
     }
   }
@@ -73,12 +82,23 @@ class AckQueue {
   };
 
   void push(Owed owed);
+  void count(std::size_t bytes) {
+    if (all_bytes_ != nullptr) *all_bytes_ += bytes - bytes_;
+    bytes_ = bytes;
+  }
+  // What it takes has changed.
+  void count() {
+    count(owed_.capacity() * sizeof(Owed) + detached_.capacity() * sizeof(Detached) +
+          qos2_held_.capacity() * sizeof(std::uint16_t));
+  }
   bool complete_owed(std::uint64_t serial);
 
   Ring<Owed> owed_;                       // ascending serials
   std::size_t owed_pubacks_ = 0;          // of owed_
   std::vector<Detached> detached_;        // bounded by the receive maximum
   std::vector<std::uint16_t> qos2_held_;  // ascending
+  std::size_t* all_bytes_ = nullptr;
+  std::size_t bytes_ = 0;  // of it, as counted
 };
 
 }  // namespace tg::broker

@@ -171,6 +171,8 @@ void reap(Core& core) {
     if ((connection.paused & kHeld) != 0) std::erase(core.held, connection.id);
     if (connection.in_dirty) forget(core.dirty, connection);
     core.tail_bytes -= connection.tail.size();
+    core.early_bytes -= connection.early_bytes;
+    drop_pending(core, connection);
     core.channel_bytes -= connection.channel_bytes;
     if (connection.owed) core.owed_bytes -= connection.owed->bytes();
     --core.listeners[connection.listener]->connections;

@@ -69,6 +69,8 @@ enum Pause : std::uint8_t {
 
 // A CONNECT that waits for its answer.
 struct PendingConnect {
+  [[nodiscard]] std::size_t bytes() const;  // memory it takes
+
   ClientInfo client;
   std::string body;
 };
@@ -120,6 +122,7 @@ struct Connection : Pollable {
   std::uint64_t id = 0;                    // serial << 24 | slot
   std::int64_t refused_until_ms = 0;       // 0 = nothing was refused
   std::size_t channel_bytes = 0;           // of the channel, as counted
+  std::size_t early_bytes = 0;             // of its CONNECT, as counted
   std::uint32_t flowed = 0;  // of an unfinished packet, when it last renewed the keep-alive
   std::uint32_t listener = 0;
   std::uint16_t keep_alive_s = 0;

@@ -1,5 +1,6 @@
 #include "local-broker/broker/core.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace tg::broker {
@@ -12,6 +13,8 @@ namespace {
 constexpr std::size_t kReceiveBuffer = 256 * 1024;
 // A share of a round, encrypted.
 constexpr std::size_t kRawBuffer = 64 * 1024;
+
+constexpr std::size_t kTopicCache = 16U << 20U;
 
 struct Named {
   const char* name;
@@ -51,6 +54,7 @@ Core::Core(BrokerOptions broker_options, Hooks& broker_hooks, SessionStore* sess
       started_ms(clock.mono_ms()),
       now_ms(started_ms),
       wheel(started_ms),
+      topics(std::min<std::size_t>(kTopicCache, options.total_memory / 16)),
       retained(options.max_retained_bytes),
       next_sys_ms(started_ms),
       random(std::random_device{}()),

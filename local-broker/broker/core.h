@@ -140,6 +140,8 @@ struct Core {
   std::size_t alias_bytes = 0;    // topics behind aliases, of all connections
   std::size_t channel_bytes = 0;  // received and not yet decrypted or unframed, of all connections
   std::size_t owed_bytes = 0;     // answers that wait for a commit
+  std::size_t pending_bytes = 0;  // CONNECTs that wait for an answer
+  std::size_t early_bytes = 0;    // of all these, what connections without a session take
   std::size_t connected = 0;      // sessions with a connection
   std::size_t most_connected = 0;
   Counts counts;
@@ -175,14 +177,15 @@ inline constexpr std::size_t kStoredDeliveryWork = 1024;
 inline constexpr std::size_t kReplayWork = kTurnWork / 256;
 [[nodiscard]] inline bool is_turn_over(const Core& core) { return core.work >= kTurnWork; }
 
-// What total_memory bounds: messages (each once), queues and windows, buffers, sessions and
-// subscriptions. What a connection takes by itself, its TLS state too, is bounded by
-// max_connections.
+// What total_memory bounds: messages (each once), queues and windows, acknowledgements and packet
+// ids, buffers, sessions, subscriptions and what is remembered of topics. What a connection takes
+// by itself, its TLS state too, is bounded by max_connections.
 [[nodiscard]] inline std::size_t memory_of(const Core& core) {
   return core.messages.bytes + core.queue_entries * sizeof(Queued) +
          core.sessions.in_flight() * sizeof(InFlight) + core.tail_bytes + core.alias_bytes +
-         core.channel_bytes + core.owed_bytes + core.pool.in_use() + core.subscriptions.bytes() +
-         core.retained.tree_bytes() + core.client_bytes + core.sessions.size() * sizeof(Session);
+         core.channel_bytes + core.owed_bytes + core.pending_bytes + core.pool.in_use() +
+         core.subscriptions.bytes() + core.retained.tree_bytes() + core.client_bytes +
+         core.sessions.size() * sizeof(Session) + core.sessions.ack_bytes() + core.topics.bytes();
 }
 [[nodiscard]] inline bool has_room(const Core& core, std::size_t more = 0) {
   return memory_of(core) + more <= core.options.total_memory;
@@ -193,6 +196,12 @@ inline constexpr std::size_t kReplayWork = kTurnWork / 256;
   return memory_of(core) + more <= core.options.total_memory / 8 * 7;
 }
 
+// Who has no session yet shares a sixteenth: those who do not come to the end of their CONNECT take
+// nothing from clients.
+[[nodiscard]] inline bool has_room_for_early(const Core& core) {
+  return core.early_bytes <= core.options.total_memory / 16;
+}
+
 // handle_*.cpp. False: the packet could not be taken and is to be offered again after a pause.
 void handle_connect(Core& core, Connection& connection, const mqtt::Frame& frame);
 [[nodiscard]] bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame);
@@ -200,6 +209,8 @@ void handle_ack(Core& core, Connection& connection, const mqtt::Frame& frame);
 void handle_subscribe(Core& core, Connection& connection, const mqtt::Frame& frame);
 void handle_unsubscribe(Core& core, Connection& connection, const mqtt::Frame& frame);
 void handle_disconnect(Core& core, Connection& connection, const mqtt::Frame& frame);
+// The CONNECT that waits is answered, or its connection ends.
+void drop_pending(Core& core, Connection& connection);
 // The commit that the connection's owed answer waited for is done.
 void give_owed(Core& core, Connection& connection);
 // Something of it is still to be given, in turns.

@@ -44,7 +44,6 @@ Target first_target(Session& session) { return {&session, 0, Target::kNotOwn, fa
 // Decides who gets what a topic carries: each session once, at the highest QoS of its filters, and
 // one of each shared subscription.
 void resolve(Core& core, TopicEntry& entry) {
-  const std::size_t before = entry.targets.capacity();
   entry.targets.clear();
   entry.ids.clear();
   entry.shared.clear();
@@ -78,9 +77,7 @@ void resolve(Core& core, TopicEntry& entry) {
   };
   core.subscriptions.match(entry.topic, add, add_group);
   entry.generation = core.subscriptions.generation();
-  if (entry.targets.capacity() > before) {
-    core.topics.grew((entry.targets.capacity() - before) * sizeof(Target));
-  }
+  core.topics.count(entry);
 }
 
 void count_drop(Core& core, const Session& session) {
@@ -427,6 +424,8 @@ TopicEntry* topic_entry(Core& core, std::string_view topic) {
   if (entry == nullptr) {
     if (!mqtt::is_valid_topic_name(topic)) return nullptr;
     entry = &core.topics.insert(topic);
+  } else if (entry->generation != core.subscriptions.generation() && core.topics.is_full()) {
+    entry = &core.topics.insert(topic);  // which begins by forgetting all others
   }
   if (entry->generation != core.subscriptions.generation()) resolve(core, *entry);
   return entry;

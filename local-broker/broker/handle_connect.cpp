@@ -197,8 +197,14 @@ bool needs_memory(const Core& core, const mqtt::Connect& connect) {
   return lasts && core.sessions.find(connect.client_id) == nullptr;
 }
 
+// Of what waits for its answer.
+std::unique_ptr<PendingConnect> take_pending(Core& core, Connection& connection) {
+  core.pending_bytes -= connection.pending->bytes();
+  return std::move(connection.pending);
+}
+
 void establish(Core& core, Connection& connection) {
-  const auto pending = std::move(connection.pending);
+  const auto pending = take_pending(core, connection);
   mqtt::Connect connect;
   TG_ASSERT(mqtt::decode_connect(pending->body, connect) == Fault::kNone);
   if (is_anothers(core, pending->client)) {  // since it asked
@@ -268,7 +274,7 @@ void on_answer(Core& core, std::uint64_t id, ConnectAnswer answer) {
   } else {
     const auto version = static_cast<Version>(connection->pending->client.protocol);
     refuse(core, *connection, version, reason_of(answer));
-    connection->pending.reset();
+    drop_pending(core, *connection);
   }
   resume(core, *connection, kAuthenticating);
   if (!core.in_round) core.poller.wake();
@@ -354,6 +360,14 @@ void check_password(Core& core, Connection& connection, const ListenerSlot& slot
 
 }  // namespace
 
+std::size_t PendingConnect::bytes() const {
+  return sizeof(PendingConnect) + bytes_of(client) + body.size();
+}
+
+void drop_pending(Core& core, Connection& connection) {
+  if (connection.pending) take_pending(core, connection);
+}
+
 void handle_connect(Core& core, Connection& connection, const mqtt::Frame& frame) {
   if (connection.session != nullptr) {
     close_for(core, connection, Fault::kUnexpected);  // [MQTT-3.1.0-2]
@@ -388,6 +402,7 @@ void handle_connect(Core& core, Connection& connection, const mqtt::Frame& frame
   connection.pending = std::make_unique<PendingConnect>();
   connection.pending->client = std::move(client);
   connection.pending->body = frame.body;
+  core.pending_bytes += connection.pending->bytes();
   // With a certificate and users both are asked for.
   if (slot.users && (connect.has_username || !slot.options.anonymous)) {
     check_password(core, connection, slot, connect);

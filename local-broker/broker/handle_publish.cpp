@@ -75,6 +75,13 @@ bool is_resent(Core& core, Connection& connection, const Publish& publish, std::
   return held;
 }
 
+// Its packet id is held until PUBREL. A window of them is a client's due; before version 5 nothing
+// keeps it to that, and more leave room to others, as messages do.
+bool has_room_for_id(const Core& core, const Connection& connection) {
+  const bool is_within = connection.session->acks.unfinished() < core.options.receive_maximum;
+  return is_within ? has_room(core) : has_room_for_message(core);
+}
+
 // Why the publish goes nowhere, or kSuccess. Before version 5 there is no way to say so: it is
 // acknowledged [MQTT-3.3.5-2].
 Reason denial(Core& core, const Connection& connection, const Publish& publish,
@@ -177,6 +184,7 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
   const bool denied = is_failure(reason);
   const bool is_kept = !denied && must_commit(core, session, *topic, publish);
   Intake intake = denied ? Intake::kDone : admit(core, publish, is_kept);
+  if (publish.qos == 2 && !has_room_for_id(core, connection)) intake = Intake::kRefuse;
   const bool may_keep = intake == Intake::kDone;
   if (publish.qos == 0 && intake == Intake::kRefuse) intake = Intake::kDone;
   if (!denied && intake == Intake::kDone) {

@@ -176,6 +176,24 @@ void receive(Core& core, Connection& connection) {
   }
 }
 
+// Who has a session is bounded by other limits.
+void count_early(Core& core, Connection& connection) {
+  std::size_t bytes = 0;
+  if (connection.session == nullptr) {
+    bytes = connection.tail.size() + (connection.pending ? connection.pending->bytes() : 0);
+  }
+  core.early_bytes += bytes - connection.early_bytes;
+  connection.early_bytes = bytes;
+}
+
+// Unfinished packets, and CONNECTs, end when there is no memory for them. What only waits for its
+// next turn is less each time.
+bool takes_too_much(const Core& core, const Connection& connection) {
+  if (connection.early_bytes > kShortTail && !has_room_for_early(core)) return true;
+  return connection.tail.size() > kShortTail && (connection.paused & kYielded) == 0 &&
+         !has_room(core);
+}
+
 }  // namespace
 
 void make_ready(Core& core, Connection& connection) {
@@ -196,12 +214,12 @@ void service(Core& core, Connection& connection) {
   if (connection.paused == 0 && !connection.closing && connection.readable) {
     receive(core, connection);
   }
-  // What only waits for its next turn is less each time.
-  if (connection.tail.size() > kShortTail && (connection.paused & kYielded) == 0 &&
-      !connection.closing && !has_room(core)) {
-    close_for(core, connection, Fault::kNoMemory);
-  }
   if (connection.closing) return;
+  count_early(core, connection);
+  if (takes_too_much(core, connection)) {
+    close_for(core, connection, Fault::kNoMemory);
+    return;
+  }
   connection.has_yielded = (connection.paused & kYielded) != 0;
   resume(core, connection, kYielded);
   if (connection.readable && connection.paused == 0 && !connection.closing) {

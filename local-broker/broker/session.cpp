@@ -20,6 +20,7 @@ Session& Sessions::create(std::string client_id) {
   auto owned = std::make_unique<Session>();
   Session& session = *owned;
   session.outbound.count_in(in_flight_);
+  session.acks.count_in(ack_bytes_);
   session.client.client_id = std::move(client_id);
   session.slot = slots_.insert(std::move(owned));
   TG_ASSERT(by_id_.emplace(session.client.client_id, session.slot).second);

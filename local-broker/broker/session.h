@@ -71,7 +71,9 @@ class Sessions {
   Session& create(std::string client_id);
   void erase(Session& session);
   [[nodiscard]] std::size_t size() const { return slots_.size(); }
-  [[nodiscard]] std::size_t in_flight() const { return in_flight_; }  // of all
+  // Of all.
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
+  [[nodiscard]] std::size_t ack_bytes() const { return ack_bytes_; }
 
   template <class Visit>
   void for_each(Visit&& visit) const {
@@ -82,6 +84,7 @@ class Sessions {
   // Keys view the sessions' own client ids.
   std::unordered_map<std::string_view, std::uint32_t> by_id_;
   std::size_t in_flight_ = 0;
+  std::size_t ack_bytes_ = 0;
   SlotTable<Session> slots_;
 };
 

@@ -124,7 +124,7 @@ BrokerStats stats_of(const Core& core) {
   stats.received = core.counts.received;
   stats.delivered = core.counts.delivered;
   stats.dropped = core.counts.dropped;
-  stats.memory = memory_of(core) + core.topics.bytes();
+  stats.memory = memory_of(core);
   return stats;
 }
 

@@ -30,6 +30,16 @@ TopicEntry& TopicCache::insert(std::string_view topic) {
   return entry;
 }
 
+void TopicCache::count(TopicEntry& entry) {
+  std::size_t bytes =
+      entry.targets.capacity() * sizeof(Target) + entry.ids.capacity() * sizeof(TargetId);
+  for (const SharedTarget& shared : entry.shared) {
+    bytes += sizeof(SharedTarget) + shared.members.capacity() * sizeof(Target);
+  }
+  bytes_ += bytes - entry.bytes;
+  entry.bytes = bytes;
+}
+
 std::size_t TopicCache::place_for(std::uint64_t hash) const {
   const std::size_t mask = table_.size() - 1;
   std::size_t at = hash & mask;
@@ -38,7 +48,7 @@ std::size_t TopicCache::place_for(std::uint64_t hash) const {
 }
 
 void TopicCache::make_room() {
-  if (bytes_ > kMaxBytes || (used_ >= kLastSize / 4 * 3)) {
+  if (is_full() || (used_ >= kLastSize / 4 * 3)) {
     table_.clear();
     table_.resize(kFirstSize);
     used_ = bytes_ = 0;

@@ -2,7 +2,7 @@
 // publish then costs one hash and one comparison, and its topic need not be looked into again.
 //
 // An entry is current while its generation is that of the subscriptions. Entries are references
-// until the next look-up. Limits: 48 k topics, 16 MiB; past them the cache starts anew.
+// until the next look-up. Limits: 48 k topics, `max_bytes`; past them the cache starts anew.
 #pragma once
 
 #include <cstdint>
@@ -46,31 +46,34 @@ struct TopicEntry {
   std::vector<Target> targets;
   std::vector<TargetId> ids;
   std::vector<SharedTarget> shared;
-  bool is_kept = false;  // some of them are stored sessions and get QoS 1 or 2
+  bool is_kept = false;   // some of them are stored sessions and get QoS 1 or 2
+  std::size_t bytes = 0;  // of its lists, as counted
 
   [[nodiscard]] bool has_receivers() const { return !targets.empty() || !shared.empty(); }
 };
 
 class TopicCache {
  public:
-  TopicCache() : table_(kFirstSize) {}
+  explicit TopicCache(std::size_t max_bytes) : max_bytes_(max_bytes), table_(kFirstSize) {}
 
   // Null when the topic is not known.
   [[nodiscard]] TopicEntry* find(std::string_view topic);
   // Must not be known yet.
   TopicEntry& insert(std::string_view topic);
-  // The entry's targets take this much more memory than before.
-  void grew(std::size_t bytes) { bytes_ += bytes; }
+  // The entry's lists have changed.
+  void count(TopicEntry& entry);
+  // The next list is one too many: insert() starts anew.
+  [[nodiscard]] bool is_full() const { return bytes_ > max_bytes_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
   static constexpr std::size_t kFirstSize = 256;
   static constexpr std::size_t kLastSize = 65'536;
-  static constexpr std::size_t kMaxBytes = 16U << 20U;
 
   [[nodiscard]] std::size_t place_for(std::uint64_t hash) const;
   void make_room();
 
+  const std::size_t max_bytes_;
   std::vector<std::unique_ptr<TopicEntry>> table_;  // open addressing
   std::size_t used_ = 0;
   std::size_t bytes_ = 0;

@@ -226,6 +226,148 @@ TEST_CASE("Topics behind aliases are bounded by memory") {
   CHECK(f.broker->stats().memory < 3 * kTotal);  // with the topic cache, which has its own limit
 }
 
+TEST_CASE("Packet ids that a publisher does not release are bounded by memory") {
+  auto options = small_memory();
+  options.total_memory = 100'000;
+  options.receive_maximum = 60'000;
+  Fixture f(options);
+  std::string publishes;
+  const auto all_at = [&publishes](bool v5) {
+    publishes.clear();
+    for (int id = 1; id <= 60'000; ++id) {
+      publishes += packet(0x34, text("t") + number(id) + (v5 ? std::string(1, '\0') : ""));
+    }
+  };
+  const auto refused = f.metrics.counter("tidegate_broker_refused_total", "");
+  int taken = 0;
+  int no = 0;
+  const auto count_answers = [&](Client& client) {
+    for (Packet p = client.next(); p.type == 5; p = client.next()) {
+      const bool is_no = p.body.size() > 2 && static_cast<std::uint8_t>(p.body[2]) == 0x97;
+      (is_no ? no : taken) += 1;
+    }
+  };
+  SECTION("version 5 is told") {
+    Client client(f);
+    REQUIRE(client.connect("five", lasting(5)) == 0);
+    all_at(true);
+    client.send(publishes);
+    count_answers(client);
+    CHECK(taken > 10'000);
+    CHECK(taken + no == 60'000);
+    CHECK(no > 0);
+    CHECK_FALSE(client.is_closed());
+  }
+  SECTION("before it the publish stays unanswered and the connection ends") {
+    Client client(f);
+    REQUIRE(client.connect("four", lasting()) == 0);
+    all_at(false);
+    client.send(publishes);
+    count_answers(client);
+    CHECK(taken > 10'000);
+    CHECK(taken < 60'000);
+    f.advance_ms(31'000);
+    CHECK(client.is_closed());
+  }
+  CHECK(f.broker->stats().memory < 120'000);
+  f.advance_ms(2'000);
+  CHECK(refused.value() > 0);
+}
+
+TEST_CASE("A packet id that is released gives its memory back") {
+  Fixture f;
+  Client client(f);
+  REQUIRE(client.connect("four", lasting()) == 0);
+  client.publish("t", "x", 2, 1);
+  client.ack(0x62, 1);
+  client.skip();
+  const std::size_t before = f.broker->stats().memory;
+  for (int id = 1; id <= 5'000; ++id) client.put(packet(0x34, text("t") + number(id)));
+  client.skip();
+  CHECK(f.broker->stats().memory >= before + 10'000);
+  for (int id = 1; id <= 5'000; ++id) client.put(packet(0x62, number(id)));
+  client.skip();
+  CHECK(f.broker->stats().memory < before + 1'000);
+}
+
+TEST_CASE("What is remembered of topics counts with the members of shared subscriptions") {
+  Fixture f(small_memory());
+  std::vector<std::unique_ptr<Client>> members;
+  const auto subscribe_all = [&] {
+    for (int i = 0; i < 50; ++i) {
+      members.push_back(std::make_unique<Client>(f));
+      REQUIRE(members.back()->connect(name_of(i)) == 0);
+      members.back()->subscribe("$share/g/x/#");
+    }
+  };
+  Client pub(f);
+  REQUIRE(pub.connect("pub") == 0);
+  SECTION("one topic") {
+    subscribe_all();
+    const std::size_t before = f.broker->stats().memory;
+    pub.publish("x/1", "");
+    CHECK(f.broker->stats().memory >= before + 50 * sizeof(void*));
+  }
+  SECTION("many new ones") {
+    subscribe_all();
+    for (int i = 0; i < 500; ++i) pub.publish("x/" + std::to_string(i), "");
+    CHECK(f.broker->stats().memory < kTotal / 2);
+    CHECK(f.broker->stats().delivered >= 500);
+  }
+  SECTION("many known ones, which get receivers later") {
+    for (int i = 0; i < 100; ++i) pub.publish("x/" + std::to_string(i), "");
+    subscribe_all();
+    for (int i = 0; i < 100; ++i) pub.publish("x/" + std::to_string(i), "");
+    CHECK(f.broker->stats().memory < kTotal / 2);
+    CHECK(f.broker->stats().delivered >= 100);
+  }
+}
+
+TEST_CASE("A CONNECT that waits for its answer counts") {
+  Fixture f;
+  ConnectOptions mortal;
+  mortal.will_topic = "w";
+  mortal.will_payload = std::string(50'000, 'w');
+  f.hooks.ask_later = true;
+  const std::size_t before = f.broker->stats().memory;
+  Client client(f);
+  client.connect("mortal", mortal);
+  CHECK(f.broker->stats().memory >= before + 50'000);
+  SECTION("it is accepted, and leaves") {
+    f.hooks.later(ConnectAnswer::kAccept);
+    client.disconnect();
+  }
+  SECTION("it is refused") { f.hooks.later(ConnectAnswer::kNotAuthorised); }
+  f.run();
+  CHECK(f.broker->stats().memory == before);
+}
+
+TEST_CASE("CONNECTs that do not come to their end cannot take the memory of those connected") {
+  Fixture f(small_memory());
+  Client well(f);
+  REQUIRE(well.connect("well", lasting()) == 0);
+  ConnectOptions mortal;
+  mortal.will_topic = "w";
+  const std::string half = packet(0x10, text("MQTT") + "\x04\x06"s + number(0) + text("a") +
+                                            text("w") + text(std::string(30'000, 'w')))
+                               .substr(0, 20'000);
+  std::vector<std::unique_ptr<Client>> strangers;
+  int ended = 0;
+  for (int i = 0; i < 30; ++i) {
+    strangers.push_back(std::make_unique<Client>(f));
+    strangers.back()->send(half);
+    ended += strangers.back()->is_closed() ? 1 : 0;
+  }
+  CHECK(ended == 29);
+  CHECK(well.subscribe("t", 1) == 1);
+  const std::string publish = packet(0x32, text("t") + number(1) + std::string(30'000, 'x'));
+  well.send(publish.substr(0, 20'000));
+  well.send(publish.substr(20'000));
+  CHECK(well.next().type == 4);
+  Client lasts(f);
+  CHECK(lasts.connect("lasts", lasting()) == 0);
+}
+
 TEST_CASE("A client that does not read its answers is not read; when it reads it gets them all") {
   auto options = Fixture::quiet();
   options.max_queued_bytes = 1000;
