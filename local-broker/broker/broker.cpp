@@ -109,6 +109,7 @@ void run_round(Core& core, int timeout_ms) {
   serve_ready(core);
   for (auto& slot : core.listeners) accept_all(core, *slot);
   run_timers(core);
+  drop_expired(core);
   report(core);
   finish_round(core);
   core.in_round = false;

@@ -156,6 +156,9 @@ struct Core {
   SysTopics sys;
   std::int64_t next_second_ms = 0;
   std::int64_t next_sys_ms = 0;
+  std::int64_t next_sweep_ms = 0;  // expire.cpp: when, and from where on
+  std::uint32_t sweep_session = 0;
+  NodeId sweep_retained = 0;
   std::mt19937_64 random;
 
   // Scratch, reused so that a packet costs no allocation.
@@ -233,8 +236,9 @@ void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const 
 bool retain(Core& core, const MessageFields& message, bool keep = true);
 void forget_retained(Core& core, std::string_view topic);
 // Into the session's queue. At a limit of its own its QoS 0 messages give way, then its oldest;
-// when the broker's memory is full, the new one does.
-void enqueue(Core& core, Session& session, Copy copy);
+// when the broker's memory is full, the new one does. `is_admitted`: there was room for it when it
+// was acknowledged, which what goes to others meanwhile does not take away.
+void enqueue(Core& core, Session& session, Copy copy, bool is_admitted = false);
 // Moves what the window and the output have room for: first what an earlier connection left in
 // flight, then the session's queue.
 void pump(Core& core, Connection& connection);
@@ -295,6 +299,10 @@ void accept_all(Core& core, ListenerSlot& slot);
 std::vector<ClientStatus> list_clients(const Core& core, std::string_view after, std::size_t limit);
 std::optional<ClientStatus> find_client(const Core& core, std::string_view client_id);
 bool end_client(Core& core, std::string_view client_id);
+
+// expire.cpp
+// Some entries of queues and of the retained set, every second.
+void drop_expired(Core& core);
 
 // sys_topics.cpp
 // Counters and gauges every second, $SYS topics every sys_interval_s.

@@ -29,6 +29,7 @@ void merge(TopicEntry& entry, Target& target, const Subscriber& subscriber) {
   const bool no_local = (subscriber.options & mqtt::kOptionNoLocal) != 0;
   target.qos = std::max(target.qos, qos);
   if (qos > 0 && subscriber.session->stored != 0) entry.is_kept = true;
+  if (qos > 0 && !subscriber.session->is_transient()) entry.has_lasting = true;
   if (!no_local) {
     target.own_qos = target.own_qos == Target::kNotOwn ? qos : std::max(target.own_qos, qos);
   }
@@ -47,7 +48,7 @@ void resolve(Core& core, TopicEntry& entry) {
   entry.targets.clear();
   entry.ids.clear();
   entry.shared.clear();
-  entry.is_kept = false;
+  entry.is_kept = entry.has_lasting = false;
   const std::uint64_t mark = ++core.last_serial;
   const auto may_receive = [&core, &entry](const Session& session) {
     core.work += kDeliveryWork;
@@ -312,7 +313,8 @@ class Delivery {
     if (connection == nullptr || outbound.has_queued() || (outbound.unsent() > 0 && !is_stored) ||
         outbound.in_flight() >= connection->window || connection->out.size() > kOutputHigh ||
         ((connection->blocked || !session.is_transient()) && !has_room_for_message(core_))) {
-      enqueue(core_, session, copy_for(target, qos, retain));
+      const bool is_admitted = from_ != nullptr && !session.is_transient();
+      enqueue(core_, session, copy_for(target, qos, retain), is_admitted);
       return;
     }
     if (is_stored && (qos == 2 || outbound.unsent() > 0)) {
@@ -443,9 +445,9 @@ void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const 
   }
 }
 
-void enqueue(Core& core, Session& session, Copy copy) {
+void enqueue(Core& core, Session& session, Copy copy, bool is_admitted) {
   const std::size_t size = copy.message->size();
-  if (!has_room_for_message(core)) {
+  if (!(is_admitted ? has_room(core) : has_room_for_message(core))) {
     count_drop(core, session);
     drop_copy(core, copy);
     return;

@@ -143,8 +143,18 @@ void accept(Core& core, Connection& connection, const Publish& publish, Intake i
   }
 }
 
-// Has the session store room for what it would get?
-Intake admit(Core& core, const Publish& publish, bool is_kept) {
+// What is acknowledged must not be lost to a lasting session for want of memory. (Its queue has
+// limits of its own, with a policy of their own.)
+bool has_room_to_keep(const Core& core, const Publish& publish, const TopicEntry& topic) {
+  if (publish.qos == 0 || !topic.has_lasting) return true;
+  return has_room_for_message(core, sizeof(Message) + publish.topic.size() +
+                                        publish.properties.size() + publish.payload.size() +
+                                        topic.targets.size() * sizeof(Queued));
+}
+
+// Have memory and the session store room for what they would get?
+Intake admit(Core& core, const Publish& publish, const TopicEntry& topic, bool is_kept) {
+  if (!has_room_to_keep(core, publish, topic)) return Intake::kRefuse;
   if (!is_kept && !(publish.retain && core.store.keeps())) return Intake::kDone;
   return core.store.admit(publish.topic.size() + publish.properties.size() +
                           publish.payload.size());
@@ -183,7 +193,7 @@ bool handle_publish(Core& core, Connection& connection, const mqtt::Frame& frame
   Reason reason = denial(core, connection, publish, *topic);
   const bool denied = is_failure(reason);
   const bool is_kept = !denied && must_commit(core, session, *topic, publish);
-  Intake intake = denied ? Intake::kDone : admit(core, publish, is_kept);
+  Intake intake = denied ? Intake::kDone : admit(core, publish, *topic, is_kept);
   if (publish.qos == 2 && !has_room_for_id(core, connection)) intake = Intake::kRefuse;
   const bool may_keep = intake == Intake::kDone;
   if (publish.qos == 0 && intake == Intake::kRefuse) intake = Intake::kDone;

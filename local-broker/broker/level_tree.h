@@ -77,6 +77,8 @@ class LevelTree {
   [[nodiscard]] std::string_view level(NodeId node) const { return nodes_[node].level; }
   [[nodiscard]] T& value(NodeId node) { return nodes_[node].value; }
   [[nodiscard]] const T& value(NodeId node) const { return nodes_[node].value; }
+  // Past the highest node; those below it may be free, and are empty then.
+  [[nodiscard]] NodeId end() const { return static_cast<NodeId>(nodes_.size()); }
   // Nodes besides the root.
   [[nodiscard]] std::size_t size() const { return size_; }
   // Memory of the nodes that are in use, without what their values own.

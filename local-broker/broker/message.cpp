@@ -30,12 +30,14 @@ void MessageRef::count_in(MessageMemory& memory) {
   message_->memory_ = &memory;
   memory.bytes += message_->size();
   ++memory.count;
+  if (message_->expires_at_ms_ != 0) ++memory.expiring;
 }
 
 void MessageRef::destroy() {
   if (MessageMemory* memory = message_->memory_) {
     memory->bytes -= message_->size();
     --memory->count;
+    if (message_->expires_at_ms_ != 0) --memory->expiring;
   }
   message_->~Message();
   ::operator delete(message_);

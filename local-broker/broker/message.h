@@ -32,6 +32,7 @@ struct StoredPlace {
 struct MessageMemory {
   std::size_t bytes = 0;
   std::size_t count = 0;
+  std::size_t expiring = 0;  // of them, those that expire
 };
 
 class Message {

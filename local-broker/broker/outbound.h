@@ -115,6 +115,22 @@ class Outbound {
   // Takes the oldest live QoS 0 message out of the queue, wherever it stands; false = there is
   // none.
   bool drop_qos0();
+  // Calls drop(Queued) for those in the queue that have expired; the others keep their order.
+  template <class Drop>
+  void drop_expired(std::int64_t now_ms, Drop&& drop) {
+    const std::size_t count = queue_.size();
+    std::size_t first = 0;
+    while (first < count && !queue_[first].message->is_expired(now_ms)) ++first;
+    if (first == count) return;
+    for (std::size_t i = 0; i < count; ++i) {
+      Queued queued = take_front();
+      if (queued.message->is_expired(now_ms)) {
+        drop(std::move(queued));
+      } else {
+        push(std::move(queued));
+      }
+    }
+  }
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
   // Retained messages on their way: live ones must not overtake them.

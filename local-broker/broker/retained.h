@@ -38,6 +38,9 @@ class Retained {
     for (const NodeId node : matched_) visit(*tree_.value(node).message);
   }
 
+  // By number, of which there are end(): null when there is none.
+  [[nodiscard]] MessageRef at(NodeId node) const { return tree_.value(node).message; }
+  [[nodiscard]] NodeId end() const { return tree_.end(); }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_ + tree_.bytes(); }
   [[nodiscard]] std::size_t tree_bytes() const { return tree_.bytes(); }

@@ -75,6 +75,8 @@ class Sessions {
   [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
   [[nodiscard]] std::size_t ack_bytes() const { return ack_bytes_; }
 
+  [[nodiscard]] std::uint32_t end() const { return slots_.end(); }  // past the highest slot
+
   template <class Visit>
   void for_each(Visit&& visit) const {
     slots_.for_each(visit);

@@ -35,6 +35,8 @@ class SlotTable {
     --size_;
   }
   [[nodiscard]] std::size_t size() const { return size_; }
+  // Past the highest slot.
+  [[nodiscard]] std::uint32_t end() const { return static_cast<std::uint32_t>(slots_.size()); }
 
   template <class Visit>
   void for_each(Visit&& visit) const {

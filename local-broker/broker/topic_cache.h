@@ -46,8 +46,9 @@ struct TopicEntry {
   std::vector<Target> targets;
   std::vector<TargetId> ids;
   std::vector<SharedTarget> shared;
-  bool is_kept = false;   // some of them are stored sessions and get QoS 1 or 2
-  std::size_t bytes = 0;  // of its lists, as counted
+  bool is_kept = false;      // some of them are stored sessions and get QoS 1 or 2
+  bool has_lasting = false;  // some of them are lasting sessions and get QoS 1 or 2
+  std::size_t bytes = 0;     // of its lists, as counted
 
   [[nodiscard]] bool has_receivers() const { return !targets.empty() || !shared.empty(); }
 };

@@ -539,3 +539,19 @@ TEST_CASE("A session stays with the identity that began it") {
   Client other(f);
   CHECK(other.connect("a", lasting()) == 2);
 }
+
+TEST_CASE("A queued message that expires leaves the store, too") {
+  Persistent f;
+  f.subscribe_away("dev", "t", 1);
+  Client pub(f);
+  ConnectOptions five;
+  five.level = 5;
+  REQUIRE(pub.connect("pub", five) == 0);
+  pub.send(packet(0x32, text("t") + number(1) + list("\x02\0\0\0\x01"s) + "x"));
+  f.commit();
+  REQUIRE(f.kept.copies.size() == 1);
+  f.advance_ms(2'000);
+  f.advance_ms(2'000);
+  f.commit();
+  CHECK(f.kept.is_empty());
+}
