@@ -300,7 +300,8 @@ void Broker::disconnect_all() {
   Core& core = *state_;
   flush_all(core);
   core.connections.for_each([&core](Connection& connection) {
-    connection.will.reset();  // the devices are well
+    // Against the letter of [MQTT-3.1.2-8]: the devices are well, and back in a moment.
+    connection.will.reset();
     disconnect(core, connection, mqtt::Reason::kServerShuttingDown, "the broker is shutting down");
   });
   do {

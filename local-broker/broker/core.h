@@ -239,6 +239,9 @@ void forget_retained(Core& core, std::string_view topic);
 // when the broker's memory is full, the new one does. `is_admitted`: there was room for it when it
 // was acknowledged, which what goes to others meanwhile does not take away.
 void enqueue(Core& core, Session& session, Copy copy, bool is_admitted = false);
+// The session ends: what a shared subscription chose it for goes to others, as far as it may
+// [MQTT-4.8.2-5].
+void pass_on(Core& core, Session& leaving);
 // Moves what the window and the output have room for: first what an earlier connection left in
 // flight, then the session's queue.
 void pump(Core& core, Connection& connection);

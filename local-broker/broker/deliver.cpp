@@ -40,7 +40,9 @@ void merge(TopicEntry& entry, Target& target, const Subscriber& subscriber) {
   }
 }
 
-Target first_target(Session& session) { return {&session, 0, Target::kNotOwn, false, 0}; }
+Target first_target(Session& session, bool is_shared) {
+  return {&session, 0, Target::kNotOwn, false, is_shared, 0};
+}
 
 // Decides who gets what a topic carries: each session once, at the highest QoS of its filters, and
 // one of each shared subscription.
@@ -60,7 +62,7 @@ void resolve(Core& core, TopicEntry& entry) {
       session.match_mark = mark;
       session.match_index = static_cast<std::uint32_t>(entry.targets.size());
       if (!may_receive(session)) return;
-      entry.targets.push_back(first_target(session));
+      entry.targets.push_back(first_target(session, false));
     }
     if (session.match_index >= entry.targets.size()) return;  // may not receive
     Target& target = entry.targets[session.match_index];
@@ -71,7 +73,7 @@ void resolve(Core& core, TopicEntry& entry) {
     SharedTarget shared{place, {}};
     for (const Subscriber& member : group.members) {
       if (!may_receive(*member.session)) continue;
-      shared.members.push_back(first_target(*member.session));
+      shared.members.push_back(first_target(*member.session, true));
       merge(entry, shared.members.back(), member);
     }
     if (!shared.members.empty()) entry.shared.push_back(std::move(shared));
@@ -182,7 +184,7 @@ void start_later(Core& core, Session& session, Copy copy) {
 // What the window keeps: a session that ends with its connection never sends again.
 Copy remembered(const Session& session, const Copy& copy) {
   if (!session.is_transient()) return copy;
-  return {{}, copy.subscription_id, copy.qos, copy.retain};
+  return {{}, copy.subscription_id, copy.qos, copy.retain, copy.is_shared};
 }
 
 // One message on its way to many.
@@ -190,7 +192,19 @@ class Delivery {
  public:
   Delivery(Core& core, const TopicEntry& topic, const MessageFields& fields, const Session* from,
            bool retained)
-      : core_(core), topic_(topic), fields_(fields), from_(from), retained_(retained) {}
+      : core_(core),
+        topic_(topic),
+        fields_(fields),
+        from_(from),
+        retained_(retained),
+        is_admitted_(from != nullptr) {}
+  // One that is in memory already.
+  Delivery(Core& core, const TopicEntry& topic, const MessageFields& fields, MessageRef message,
+           bool retained)
+      : Delivery(core, topic, fields, nullptr, retained) {
+    shared_ = std::move(message);
+    is_admitted_ = true;
+  }
 
   void to(const Target& target) {
     const std::uint8_t granted = target.session == from_ ? target.own_qos : target.qos;
@@ -235,7 +249,7 @@ class Delivery {
 
   // The message with what only this receiver gets.
   Copy copy_for(const Target& target, std::uint8_t qos, bool retain) {
-    Copy copy{{}, 0, qos, retain};
+    Copy copy{{}, 0, qos, retain, target.is_shared};
     std::string several;
     for (std::uint32_t at = target.ids; at != 0; at = topic_.ids[at - 1].next) {
       const TargetId& id = topic_.ids[at - 1];
@@ -313,8 +327,8 @@ class Delivery {
     if (connection == nullptr || outbound.has_queued() || (outbound.unsent() > 0 && !is_stored) ||
         outbound.in_flight() >= connection->window || connection->out.size() > kOutputHigh ||
         ((connection->blocked || !session.is_transient()) && !has_room_for_message(core_))) {
-      const bool is_admitted = from_ != nullptr && !session.is_transient();
-      enqueue(core_, session, copy_for(target, qos, retain), is_admitted);
+      enqueue(core_, session, copy_for(target, qos, retain),
+              is_admitted_ && !session.is_transient());
       return;
     }
     if (is_stored && (qos == 2 || outbound.unsent() > 0)) {
@@ -330,7 +344,7 @@ class Delivery {
       count_drop(core_, session);
       return;
     }
-    Copy copy{session.is_transient() ? MessageRef() : shared(), 0, qos, retain};
+    Copy copy{session.is_transient() ? MessageRef() : shared(), 0, qos, retain, target.is_shared};
     const std::uint16_t id = outbound.start(std::move(copy));
     if (is_stored) keep_copy(core_, session, outbound.newest(), id);
     char* room = reserve(core_, *connection, packet.bytes.size());
@@ -356,13 +370,14 @@ class Delivery {
   const MessageFields& fields_;
   const Session* from_;
   const bool retained_;
+  bool is_admitted_;
   unsigned made_ = 0;  // bits of the forms that core.encoded holds
   std::array<mqtt::PublishLayout, 12> layouts_;
   MessageRef shared_;
 };
 
 // Whose turn it is: of those who are there and keep up, else who is there, else who will come back.
-const Target* choose(Core& core, const SharedTarget& shared) {
+const Target* choose(Core& core, const SharedTarget& shared, const Session* leaving = nullptr) {
   SharedGroup& group = core.subscriptions.group(shared.place);
   const std::size_t count = shared.members.size();
   std::size_t best = count;
@@ -371,6 +386,7 @@ const Target* choose(Core& core, const SharedTarget& shared) {
   for (; i < count && best_rank < 3; ++i) {
     const std::size_t at = (group.turn + i) % count;
     const Session& session = *shared.members[at].session;
+    if (&session == leaving) continue;
     const Connection* connection = session.connection;
     int rank = session.is_transient() ? 0 : 1;
     if (connection != nullptr) {
@@ -445,9 +461,32 @@ void deliver(Core& core, TopicEntry& topic, const MessageFields& message, const 
   }
 }
 
+void pass_on(Core& core, Session& leaving) {
+  const auto is_leaving = [&leaving](const Target& target) { return target.session == &leaving; };
+  leaving.outbound.for_each([&](const Copy& copy, const InFlight* record) {
+    if (!copy.is_shared || !copy.message || copy.qos == 0) return;
+    if (copy.qos == 2 && record != nullptr && record->sent) return;
+    if (copy.message->is_expired(core.now_ms)) return;
+    const TopicEntry* topic = topic_entry(core, copy.message->topic());
+    if (topic == nullptr) return;
+    for (const SharedTarget& shared : topic->shared) {
+      if (std::none_of(shared.members.begin(), shared.members.end(), is_leaving)) continue;
+      const Target* target = choose(core, shared, &leaving);
+      if (target == nullptr) continue;
+      Delivery(core, *topic, copy.message->fields(), copy.message, copy.retain).to(*target);
+      return;
+    }
+  });
+}
+
 void enqueue(Core& core, Session& session, Copy copy, bool is_admitted) {
   const std::size_t size = copy.message->size();
   if (!(is_admitted ? has_room(core) : has_room_for_message(core))) {
+    count_drop(core, session);
+    drop_copy(core, copy);
+    return;
+  }
+  if (size > core.options.max_queued_bytes) {  // nothing that gives way would make room for it
     count_drop(core, session);
     drop_copy(core, copy);
     return;

@@ -25,6 +25,7 @@ struct Copy {
   std::uint32_t subscription_id = 0;
   std::uint8_t qos = 0;
   bool retain = false;
+  bool is_shared = false;  // by a shared subscription; not known any more after a restart
   StoredId stored = 0;
 };
 

@@ -57,6 +57,7 @@ void leave_session(Core& core, Session& session) {
 void end_session(Core& core, Session& session) {
   // A delayed will waits no longer than its session lives [MQTT-3.1.3-9].
   if (session.will) core.wills.push_back({session.client, std::move(session.will->will)});
+  pass_on(core, session);
   forget_session(core, session);
   core.queue_entries -= session.outbound.queued();
   core.client_bytes -= bytes_of(session.client);
@@ -65,14 +66,14 @@ void end_session(Core& core, Session& session) {
 }
 
 void end_orphans(Core& core) {
-  for (const std::uint32_t slot : core.orphans) {
+  // Passing on may end other connections.
+  for (const std::uint32_t slot : std::exchange(core.orphans, {})) {
     Session* session = core.sessions.at(slot);
     // Its slot may have a new session by now.
     if (session != nullptr && session->is_transient() && session->connection == nullptr) {
       end_session(core, *session);
     }
   }
-  core.orphans.clear();
 }
 
 void expire_session(Core& core, Session& session) {

@@ -22,7 +22,8 @@ struct Target {
   std::uint8_t qos = 0;      // the highest of its matching filters
   std::uint8_t own_qos = 0;  // for what the session itself published; or kNotOwn
   bool retain_as_published = false;
-  std::uint32_t ids = 0;  // index + 1 in TopicEntry::ids, 0 = none
+  bool is_shared = false;  // by a shared subscription
+  std::uint32_t ids = 0;   // index + 1 in TopicEntry::ids, 0 = none
 };
 
 // A subscription identifier that one target gets; they are chained.

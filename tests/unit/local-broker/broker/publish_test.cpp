@@ -229,6 +229,90 @@ TEST_CASE("A full session queue drops its oldest and counts it") {
   CHECK(sub.receive().payload == "5");
 }
 
+TEST_CASE("A message that is larger than a session's queue is dropped alone") {
+  auto options = Fixture::quiet();
+  options.max_queued_bytes = 10'000;
+  Fixture f(options);
+  Client pub(f);
+  REQUIRE(pub.connect("pub") == 0);
+  ConnectOptions lasting;
+  lasting.clean = false;
+  {
+    Client sub(f);
+    REQUIRE(sub.connect("sub", lasting) == 0);
+    sub.subscribe("t", 1);
+  }
+  f.run();
+  pub.publish("t", "1", 1, 1);
+  pub.publish("t", std::string(20'000, 'x'), 1, 2);
+  pub.publish("t", "3", 1, 3);
+  CHECK(f.broker->stats().dropped == 1);
+  Client back(f);
+  REQUIRE(back.connect("sub", lasting) == 0x100);
+  CHECK(back.drain() == "t=1 t=3");
+}
+
+TEST_CASE("What waits for a member of a shared subscription that leaves goes to the others") {
+  auto options = Fixture::quiet();
+  options.max_inflight = 1;
+  Fixture f(options);
+  Client a(f);
+  Client b(f);
+  Client pub(f);
+  REQUIRE(a.connect("a") == 0);
+  REQUIRE(b.connect("b") == 0);
+  REQUIRE(pub.connect("pub") == 0);
+  a.subscribe("$share/g/t", 1);
+  b.subscribe("$share/g/t", 1);
+  a.subscribe("u", 1);  // its own
+  b.subscribe("u", 1);
+  for (int i = 1; i <= 6; ++i) pub.publish("t", std::to_string(i), 1, i);
+  pub.publish("u", "u", 1, 9);
+  CHECK(f.broker->client("a")->queued == 3);
+  a.drop();
+  int got = 0;
+  for (Packet p = b.next(); p.type == 3; p = b.next()) {
+    ++got;
+    b.ack(0x40, p.body[4]);  // behind a topic of one byte
+  }
+  CHECK(got == 3 + 2 + 1);
+}
+
+TEST_CASE(
+    "A lasting member's messages go to the others when its session ends, QoS 2 once begun not") {
+  auto options = Fixture::quiet();
+  options.max_inflight = 2;
+  options.session_expiry_ms = 60'000;
+  Fixture f(options);
+  Client a(f);
+  Client b(f);
+  Client pub(f);
+  ConnectOptions lasting;
+  lasting.clean = false;
+  REQUIRE(a.connect("a", lasting) == 0);
+  REQUIRE(b.connect("b") == 0);
+  REQUIRE(pub.connect("pub") == 0);
+  a.subscribe("$share/g/t", 2);
+  for (int i = 1; i <= 4; ++i) pub.publish("t", std::to_string(i), i % 2 == 1 ? 1 : 2, i);
+  b.subscribe("$share/g/t", 1);
+  SECTION("it expires") {
+    a.drop();
+    CHECK(b.drain().empty());  // it may come back
+    f.advance_ms(61'000);
+  }
+  SECTION("it begins anew") {
+    Client again(f);
+    REQUIRE(again.connect("a") == 0);
+  }
+  const Received one = b.receive();
+  const Received three = b.receive();
+  CHECK(one.payload + three.payload == "13");
+  b.ack(0x40, one.id);
+  CHECK(b.receive().payload == "4");
+  b.ack(0x40, three.id);
+  CHECK(b.next().type == 0);
+}
+
 TEST_CASE("A client that does not read loses QoS 0, within its memory; others lose nothing") {
   auto options = Fixture::quiet();
   options.max_queued_bytes = 100'000;
