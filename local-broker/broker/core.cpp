@@ -34,6 +34,7 @@ constexpr Named kCounters[] = {
     {"tidegate_broker_turned_away_total", "Connections closed for want of room"},
     {"tidegate_broker_wills_total", "Wills published"},
     {"tidegate_broker_sessions_expired_total", "Persistent sessions that expired"},
+    {"tidegate_broker_subscriptions_refused_total", "Subscriptions refused for want of room"},
 };
 constexpr Named kGauges[] = {
     {"tidegate_broker_connections", "Open connections"},
@@ -77,6 +78,10 @@ Core::Core(BrokerOptions broker_options, Hooks& broker_hooks, SessionStore* sess
     const auto reason = std::string(fault_name(static_cast<OpenFault>(i)));
     open_faults[i] = metrics.counter("tidegate_broker_opening_failed_total",
                                      "Connections closed before MQTT began", {{"reason", reason}});
+  }
+  for (std::size_t i = 0; i < refusals.size(); ++i) {
+    refusals[i] = metrics.counter("tidegate_broker_connects_refused_total",
+                                  "CONNECTs that were refused", {{"reason", kRefusals[i].name}});
   }
   scratch.raw.resize(kRawBuffer);
 }

@@ -76,6 +76,7 @@ struct Counts {
   std::uint64_t turned_away = 0;
   std::uint64_t wills = 0;
   std::uint64_t expired = 0;
+  std::uint64_t subscriptions_refused = 0;
   // For $SYS only.
   std::uint64_t packets_in = 0;
   std::uint64_t packets_out = 0;
@@ -83,6 +84,21 @@ struct Counts {
   std::uint64_t payload_out = 0;
   std::uint64_t sockets = 0;
 };
+
+// Why a CONNECT was refused, in the metrics.
+struct Refusal {
+  mqtt::Reason reason;
+  const char* name;
+};
+inline constexpr std::array<Refusal, 7> kRefusals = {{
+    {mqtt::Reason::kUnsupportedVersion, "unsupported_version"},
+    {mqtt::Reason::kIdentifierNotValid, "identifier"},
+    {mqtt::Reason::kBadCredentials, "bad_credentials"},
+    {mqtt::Reason::kNotAuthorised, "not_authorised"},
+    {mqtt::Reason::kServerUnavailable, "unavailable"},
+    {mqtt::Reason::kBadAuthenticationMethod, "authentication_method"},
+    {mqtt::Reason::kQuotaExceeded, "no_memory"},
+}};
 
 struct Report {
   Counter counter;
@@ -145,9 +161,10 @@ struct Core {
   std::size_t connected = 0;      // sessions with a connection
   std::size_t most_connected = 0;
   Counts counts;
-  std::array<Report, 11> reports;
+  std::array<Report, 12> reports;
   std::array<Counter, mqtt::kFaultCount> faults;
   std::array<Counter, kOpenFaultCount> open_faults;
+  std::array<Counter, kRefusals.size()> refusals;
   std::array<Gauge, 5> gauges;
   log::Limit peer_log{20, 10'000};   // lines that a peer can cause
   log::SourceLimits client_log;      // those that name a client

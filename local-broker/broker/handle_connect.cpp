@@ -41,7 +41,15 @@ std::uint8_t code_of(Version version, Reason reason) {
   }
 }
 
+void count_refusal(Core& core, Reason reason) {
+  const auto at = std::find_if(kRefusals.begin(), kRefusals.end(),
+                               [reason](const Refusal& known) { return known.reason == reason; });
+  TG_ASSERT(at != kRefusals.end());
+  core.refusals[static_cast<std::size_t>(at - kRefusals.begin())].add();
+}
+
 void refuse(Core& core, Connection& connection, Version version, Reason reason) {
+  count_refusal(core, reason);
   const std::uint8_t code = code_of(version, reason);
   core.packet.clear();
   mqtt::append_connack(core.packet, version, false, code);
@@ -94,11 +102,13 @@ Reason reason_of(ConnectAnswer answer) {
 }
 
 // The session that goes on, or null. One that may not go on is ended.
-Session* take_over(Core& core, const std::string& client_id, bool clean_start) {
-  Session* known = core.sessions.find(client_id);
+Session* take_over(Core& core, const ClientInfo& client, bool clean_start) {
+  Session* known = core.sessions.find(client.client_id);
   if (known == nullptr) return nullptr;
-  // One that ends with its connection does not go on in another.
-  const bool goes_on = !clean_start && !known->is_transient();
+  // One that ends with its connection does not go on in another; nor does an anonymous one with
+  // somebody's identity.
+  const bool goes_on =
+      !clean_start && !known->is_transient() && known->client.identity == client.identity;
   if (known->connection != nullptr) {
     disconnect(core, *known->connection, Reason::kSessionTakenOver,
                "taken over by a new connection");  // [MQTT-3.1.4-2]
@@ -179,7 +189,8 @@ std::string agree(const Core& core, Connection& connection, const mqtt::Connect&
   return out;
 }
 
-// A session belongs to the identity that began it.
+// A session belongs to the identity that began it. (One that an anonymous client began is in
+// nobody's way, or else its id would be: take_over() ends it.)
 bool is_anothers(const Core& core, const ClientInfo& client) {
   const Session* known = core.sessions.find(client.client_id);
   return known != nullptr && !known->client.identity.empty() &&
@@ -215,7 +226,7 @@ void establish(Core& core, Connection& connection) {
     refuse(core, connection, connect.version, Reason::kQuotaExceeded);
     return;
   }
-  Session* resumed = take_over(core, pending->client.client_id, connect.clean);
+  Session* resumed = take_over(core, pending->client, connect.clean);
   if (resumed == nullptr && core.sessions.size() >= Sessions::kMax) {
     refuse(core, connection, connect.version, Reason::kServerUnavailable);
     return;

@@ -30,12 +30,13 @@ std::uint8_t subscribe(Core& core, Connection& connection, const mqtt::FilterReq
     return answer_of(connection.version, Reason::kNotAuthorised);
   }
   if (!has_room(core)) {
-    ++core.counts.denied;
+    ++core.counts.subscriptions_refused;
     return answer_of(connection.version, Reason::kQuotaExceeded);
   }
   const auto outcome =
       core.subscriptions.add(session, request, subscription_id, core.options.max_subscriptions);
   if (outcome == Subscriptions::Outcome::kLimit) {
+    ++core.counts.subscriptions_refused;
     if (core.limit_log.allow(core.now_ms)) {
       log::warning(kLog, "{} has max_subscriptions of them: {} was refused",
                    session.client.client_id, request.filter);

@@ -100,7 +100,7 @@ void report_counts(Core& core) {
   const Counts& c = core.counts;
   const std::array<std::uint64_t, std::tuple_size_v<decltype(core.reports)>> values = {
       c.received,  c.delivered, c.dropped,     c.denied, c.refused, c.bytes_in,
-      c.bytes_out, c.connected, c.turned_away, c.wills,  c.expired};
+      c.bytes_out, c.connected, c.turned_away, c.wills,  c.expired, c.subscriptions_refused};
   for (std::size_t i = 0; i < values.size(); ++i) {
     core.reports[i].counter.add(values[i] - core.reports[i].reported);
     core.reports[i].reported = values[i];

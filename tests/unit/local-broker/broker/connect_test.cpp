@@ -46,6 +46,69 @@ TEST_CASE("The session of an identity is not taken over by another one") {
   CHECK_FALSE(a.is_closed());
 }
 
+TEST_CASE("The session that an anonymous client began does not go on with an identity") {
+  Fixture f;
+  ConnectOptions lasting;
+  lasting.clean = false;
+  Client a(f);
+  REQUIRE(a.connect("pump", lasting) == 0);
+  a.subscribe("secret", 1);
+  Client pub(f);
+  REQUIRE(pub.connect("pub") == 0);
+  const auto bound = f.broker->listen({"users", "127.0.0.1:0", false});
+  REQUIRE(bound.has_value());
+  const bool is_away = GENERATE(true, false);
+  if (is_away) a.drop();
+  pub.publish("secret", "x", 1, 1);
+  const std::uint16_t open_port = std::exchange(f.port, *bound);
+  ConnectOptions owner = lasting;
+  owner.username = "owner";
+  Client b(f);
+  CHECK(b.connect("pump", owner) == 0);  // not present
+  CHECK(b.next().type == 0);
+  CHECK(a.is_closed());
+  b.drop();
+  Client again(f);
+  CHECK(again.connect("pump", owner) == 256);
+  f.port = open_port;
+  Client anonymous(f);
+  CHECK(anonymous.connect("pump", lasting) == 2);
+}
+
+TEST_CASE("Refused CONNECTs are counted by reason") {
+  Fixture f;
+  const auto count = [&f](const char* reason) {
+    return f.metrics.counter("tidegate_broker_connects_refused_total", "", {{"reason", reason}})
+        .value();
+  };
+  const auto attempt = [&f](const std::string& id, const ConnectOptions& options) {
+    Client client(f);
+    return client.connect(id, options);
+  };
+  ConnectOptions keep;
+  keep.clean = false;
+  CHECK(attempt("", keep) == 2);
+  ConnectOptions seven;
+  seven.level = 7;
+  CHECK(attempt("a", seven) == 1);
+  ConnectOptions with_method;
+  with_method.level = 5;
+  with_method.properties = "\x15\0\x01m"s;
+  CHECK(attempt("a", with_method) == 0x8C);
+  f.hooks.answer = ConnectAnswer::kBadCredentials;
+  CHECK(attempt("a", {}) == 4);
+  f.hooks.answer = ConnectAnswer::kNotAuthorised;
+  CHECK(attempt("a", {}) == 5);
+  f.hooks.answer = ConnectAnswer::kUnavailable;
+  CHECK(attempt("a", {}) == 3);
+  for (const char* reason : {"identifier", "unsupported_version", "authentication_method",
+                             "bad_credentials", "not_authorised", "unavailable"}) {
+    CAPTURE(reason);
+    CHECK(count(reason) == 1);
+  }
+  CHECK(count("no_memory") == 0);
+}
+
 TEST_CASE("An empty client id is given one, but only with a clean session") {
   Fixture f;
   Client a(f);

@@ -376,6 +376,9 @@ TEST_CASE("Limits of subscriptions and of levels are answered with 0x80") {
   CHECK(a.subscribe("a/b/c") == 0);
   CHECK(a.subscribe("b") == 0x80);
   CHECK(a.subscribe("$share/g/t") == 0x80);
+  const auto refused = f.metrics.counter("tidegate_broker_subscriptions_refused_total", "");
+  f.advance_ms(2'000);
+  CHECK(refused.value() == 2);
   a.publish("a/b/c/d", "deep", 1, 1);
   CHECK(a.drain() == "#4");
   CHECK(f.hooks.offered.empty());
