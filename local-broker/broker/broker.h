@@ -3,8 +3,9 @@
 // Thread: the loop's (T0), no locks. The broker waits with one epoll instance of its own:
 //   poll_fd() becomes readable when poll() has something to do, so it nests in any other loop;
 //   tidegate-broker calls poll() with a timeout and needs no other loop.
-// Order: messages of one publisher on one topic keep their order towards each subscriber; PUBACK
-//   and PUBREC leave a connection in the order in which their publishes came in.
+// Order: messages of one publisher on one topic and of one QoS keep their order towards each
+//   subscriber; a QoS 0 message may overtake those that wait for room in the window. PUBACK and
+//   PUBREC leave a connection in the order in which their publishes came in.
 // Limits: BrokerOptions; each one that is reached is counted and logged (rate-limited).
 #pragma once
 
