@@ -189,8 +189,8 @@ std::string agree(const Core& core, Connection& connection, const mqtt::Connect&
   return out;
 }
 
-// A session belongs to the identity that began it. (One that an anonymous client began is in
-// nobody's way, or else its id would be: take_over() ends it.)
+// A session belongs to the identity that began it. An anonymous client reserves nothing:
+// take_over() ends its session.
 bool is_anothers(const Core& core, const ClientInfo& client) {
   const Session* known = core.sessions.find(client.client_id);
   return known != nullptr && !known->client.identity.empty() &&
