@@ -52,7 +52,7 @@ class WebClient : public Client {
     char nothing[1];
     fetch(nothing, 0);
     if (controls_.empty()) return {};
-    const auto first = controls_.front();
+    auto first = controls_.front();
     controls_.pop_front();
     return first;
   }
