@@ -40,7 +40,7 @@ void flush_early(Core& core, Connection& connection) {
 }  // namespace
 
 std::size_t OwedAnswer::bytes() const {
-  std::size_t bytes = packet.size();
+  std::size_t bytes = packet.size() + matched.capacity() * sizeof(MessageRef);
   for (const Replay& replay : replays) bytes += sizeof(Replay) + replay.filter.size();
   return bytes;
 }

@@ -86,8 +86,10 @@ struct OwedAnswer {
 
   std::string packet;
   std::vector<Replay> replays;
-  std::size_t given = 0;     // of them
-  std::uint64_t serial = 0;  // of the commit that it waits for
+  std::size_t given = 0;            // of the replays
+  std::vector<MessageRef> matched;  // by the one under way
+  std::size_t looked_at = 0;        // of these
+  std::uint64_t serial = 0;         // of the commit that it waits for
 };
 
 struct Connection : Pollable {

@@ -262,7 +262,10 @@ void pass_on(Core& core, Session& leaving);
 // Moves what the window and the output have room for: first what an earlier connection left in
 // flight, then the session's queue.
 void pump(Core& core, Connection& connection);
-void replay_retained(Core& core, Session& session, std::string_view filter, std::uint8_t qos,
+// What the retained set has for the filter, for replay_retained().
+std::vector<MessageRef> match_retained(Core& core, std::string_view filter);
+// Into the session's queue, unless the topic has another one by now, which is on its way.
+void replay_retained(Core& core, Session& session, const MessageRef& message, std::uint8_t qos,
                      std::uint32_t subscription_id);
 
 // persist.cpp: what goes into the session store, and when. All of it does nothing for what is not

@@ -536,30 +536,33 @@ bool retain(Core& core, const MessageFields& message, bool keep) {
   return false;
 }
 
-void replay_retained(Core& core, Session& session, std::string_view filter, std::uint8_t qos,
+std::vector<MessageRef> match_retained(Core& core, std::string_view filter) {
+  std::vector<MessageRef> matched;
+  core.retained.match(filter,
+                      [&matched](const MessageRef& message) { matched.push_back(message); });
+  core.work += matched.size() * (kDeliveryWork / 4);
+  return matched;
+}
+
+void replay_retained(Core& core, Session& session, const MessageRef& message, std::uint8_t qos,
                      std::uint32_t subscription_id) {
+  core.work += kReplayWork;
+  if (core.retained.find(message->topic()) != &*message) return;
+  if (message->is_expired(core.now_ms)) {
+    forget_retained(core, message->topic());
+    return;
+  }
+  if (!core.hooks.authorise(session.client, Access::kReceive, message->topic())) return;
   // Subscribing again and again must not pile up replays without end.
   const std::size_t limit = core.retained.size() * 4 + 1000;
-  std::vector<MessageRef> expired;
-  std::size_t matched = 0;
-  core.retained.match(filter, [&](const MessageRef& message) {
-    ++matched;
-    if (message->is_expired(core.now_ms)) {
-      expired.push_back(message);
-      return;
-    }
-    if (!core.hooks.authorise(session.client, Access::kReceive, message->topic())) return;
-    if (session.outbound.replaying() >= limit || !has_room(core)) {
-      count_drop(core, session);
-      return;
-    }
-    const std::uint8_t granted = std::min(qos, message->fields().qos);
-    Copy copy{message, subscription_id, granted, true};
-    keep_copy(core, session, copy, 0);
-    push_queued(core, session, {std::move(copy), true});
-  });
-  for (const MessageRef& message : expired) forget_retained(core, message->topic());
-  core.work += matched * kReplayWork;
+  if (session.outbound.replaying() >= limit || !has_room(core)) {
+    count_drop(core, session);
+    return;
+  }
+  const std::uint8_t granted = std::min(qos, message->fields().qos);
+  Copy copy{message, subscription_id, granted, true};
+  keep_copy(core, session, copy, 0);
+  push_queued(core, session, {std::move(copy), true});
 }
 
 void pump(Core& core, Connection& connection) {

@@ -59,6 +59,20 @@ void owe(Core& core, Connection& connection, OwedAnswer answer) {
   core.owed_bytes += connection.owed->bytes();
 }
 
+// Of one filter, as far as this turn goes.
+void give_retained(Core& core, Session& session, OwedAnswer& answer) {
+  const auto& replay = answer.replays[answer.given];
+  auto& matched = answer.matched;
+  if (matched.empty()) matched = match_retained(core, replay.filter);
+  for (; answer.looked_at < matched.size() && !is_turn_over(core); ++answer.looked_at) {
+    replay_retained(core, session, matched[answer.looked_at], replay.qos, replay.subscription_id);
+  }
+  if (answer.looked_at < matched.size()) return;
+  matched = {};
+  answer.looked_at = 0;
+  ++answer.given;
+}
+
 // The answer first. Retained messages that this turn has no time for stay owed.
 void give(Core& core, Connection& connection, OwedAnswer answer) {
   Session& session = *connection.session;
@@ -66,10 +80,8 @@ void give(Core& core, Connection& connection, OwedAnswer answer) {
     core.packet = std::exchange(answer.packet, {});
     write_packet(core, connection);
   }
-  for (; answer.given < answer.replays.size() && !is_turn_over(core); ++answer.given) {
-    if (connection.closing) return;
-    const auto& replay = answer.replays[answer.given];
-    replay_retained(core, session, replay.filter, replay.qos, replay.subscription_id);
+  while (answer.given < answer.replays.size() && !is_turn_over(core) && !connection.closing) {
+    give_retained(core, session, answer);
   }
   if (connection.closing) return;
   if (answer.given < answer.replays.size()) owe(core, connection, std::move(answer));

@@ -1,4 +1,6 @@
 // A flood from one device does not starve another.
+#include <map>
+
 #include "tests/unit/local-broker/broker/test_client.h"
 
 using namespace tg;
@@ -176,4 +178,39 @@ TEST_CASE("One SUBSCRIBE with many filters takes turns") {
   }
   CHECK(p.type == 13);  // what follows the SUBSCRIBE waits for its end
   CHECK(retained >= 300);
+}
+
+TEST_CASE("A filter that many retained messages match takes turns, and gives no outdated value") {
+  constexpr int kMessages = 3'000;
+  Fixture f;
+  Client other(f);
+  Client greedy(f);
+  REQUIRE(other.connect("other") == 0);
+  REQUIRE(greedy.connect("greedy") == 0);
+  for (int i = 0; i < kMessages; ++i) {
+    other.send(packet(0x31, text("r/" + std::to_string(i)) + "old"));
+  }
+  f.hooks.asked = 0;
+  greedy.put(packet(0x82, number(1) + text("r/+") + std::string(1, '\0')) + "\xC0" +
+             std::string(1, '\0'));
+  f.broker->poll(0);
+  CHECK(f.hooks.asked > 0);
+  CHECK(f.hooks.asked <= 8 * 300);  // eight rounds
+  for (const int i : {0, kMessages - 1}) {
+    other.put(packet(0x31, text("r/" + std::to_string(i)) + "new"));
+  }
+  std::map<std::string, std::string> got;
+  Packet p;
+  for (int i = 0; i < 1000 && p.type != 13; ++i) {
+    f.run();
+    for (p = greedy.next(); p.type == 3 || p.type == 9; p = greedy.next()) {
+      if (p.type == 9) continue;
+      const auto length = static_cast<std::size_t>(p.id());
+      got[p.body.substr(2, length)] = p.body.substr(2 + length);
+    }
+  }
+  CHECK(p.type == 13);
+  CHECK(got.size() == kMessages);
+  CHECK(got["r/0"] == "new");
+  CHECK(got["r/" + std::to_string(kMessages - 1)] == "new");
 }
