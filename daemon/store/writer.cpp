@@ -101,7 +101,8 @@ Result<void> Writer::check_without_wal(Opened& opened) {
                 fmt::format("its WAL is damaged or was deleted: {}", std::string(check->text(0))));
   }
   check->reset();
-  // All of the WAL is copied: the next write begins it anew, over the commits that this start found.
+  // All of the WAL is copied: the next write begins it anew, over the commits that this start
+  // found.
   (void)database_->checkpoint();
   auto fresh = renew_epoch(*database_);
   if (!fresh) return tl::unexpected(fresh.error());
