@@ -7,9 +7,7 @@
 namespace tg::store {
 namespace {
 
-constexpr std::size_t kRowBytes = 64;                         // of a change, beside its strings
-constexpr std::int64_t kPlausibleWallMs = 1'577'836'800'000;  // 2020: no gateway is older
-constexpr std::int64_t kPlausibleAgeMs = 10LL * 365 * 86'400'000;  // more is a clock that jumped
+constexpr std::size_t kRowBytes = 64;  // of a change, beside its strings
 
 }  // namespace
 
@@ -152,15 +150,6 @@ bool read_body(std::string_view bytes, MessageRow& row) {
   row.properties = reader.str();
   row.payload = reader.take(reader.remaining());
   return !reader.failed() && row.qos <= 2 && row.lifetime_ms >= 0;
-}
-
-std::int64_t age_ms(const StoredTime& then, const Timestamp& now, std::uint32_t boot) {
-  if (then.boot == boot) return std::max<std::int64_t>(now.mono_ms - then.at.mono_ms, 0);
-  const bool trusted = then.at.quality == ClockQuality::kSynchronised &&
-                       now.quality == ClockQuality::kSynchronised &&
-                       then.at.wall_ms >= kPlausibleWallMs;
-  const std::int64_t age = now.wall_ms - then.at.wall_ms;
-  return trusted && age <= kPlausibleAgeMs ? std::max<std::int64_t>(age, 0) : 0;
 }
 
 }  // namespace tg::store

@@ -21,18 +21,12 @@
 #include <vector>
 
 #include "daemon/base/assert.h"
-#include "daemon/base/clock.h"
+#include "daemon/store/stored_time.h"
 
 namespace tg::store {
 
 // Of a session, a message or a copy. The broker gives them: ascending for each kind, never twice.
 using BrokerId = std::uint64_t;
-
-// A time that can be compared after a restart. `boot` is Store::boot() of then.
-struct StoredTime {
-  Timestamp at;
-  std::uint32_t boot = 0;
-};
 
 struct SessionRow {
   BrokerId id = 0;
@@ -181,10 +175,5 @@ class BrokerChanges {
 void append_body(std::string& out, const MessageRow& row);
 // Views into `bytes`. False when they are malformed.
 [[nodiscard]] bool read_body(std::string_view bytes, MessageRow& row);
-
-// How much older something has become since: by the monotonic clock within a boot, by the wall
-// clock across boots if it can be trusted at both ends, else not at all. More
-// than ten years across boots is a clock that jumped: not at all.
-[[nodiscard]] std::int64_t age_ms(const StoredTime& then, const Timestamp& now, std::uint32_t boot);
 
 }  // namespace tg::store

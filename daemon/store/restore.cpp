@@ -77,19 +77,22 @@ void Restore::take(SalvageBatch batch) {
     if (waiting_.empty() && storing_ == 0) finish(batch);
     return;
   }
-  if (try_store(batch)) return;
-  waiting_.push_back(std::move(batch));
-  if (timer_ == 0) timer_ = timers_.after(kWaitForRoomMs, [this] { try_waiting(); });
-  next();
+  if (!try_store(batch)) waiting_.push_back(std::move(batch));
+  go_on();
+}
+
+// A batch a commit: what is being stored asks for the next one.
+void Restore::go_on() {
+  if (!waiting_.empty() && timer_ == 0) {
+    timer_ = timers_.after(kWaitForRoomMs, [this] { try_waiting(); });
+  }
+  if (storing_ == 0) next();
 }
 
 // False: its stream has no room.
 bool Restore::try_store(const SalvageBatch& batch) {
   const auto stream = target_.find_stream(batch.stream);
-  if (!stream) {
-    next();
-    return true;
-  }
+  if (!stream) return true;
   if (target_.admit(*stream, batch.records.size()) != Admission::kYes) return false;
   store(batch, *stream);
   return true;
@@ -120,7 +123,7 @@ void Restore::try_waiting() {
   for (auto& batch : std::exchange(waiting_, {})) {
     if (!try_store(batch)) waiting_.push_back(std::move(batch));
   }
-  if (!waiting_.empty()) timer_ = timers_.after(kWaitForRoomMs, [this] { try_waiting(); });
+  go_on();
 }
 
 void Restore::finish(const SalvageBatch& last) {

@@ -53,6 +53,7 @@ class Restore {
 
  private:
   void next();
+  void go_on();
   void take(SalvageBatch batch);
   bool try_store(const SalvageBatch& batch);
   void store(const SalvageBatch& batch, StreamId stream);

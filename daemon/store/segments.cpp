@@ -5,13 +5,12 @@
 #include <algorithm>
 
 #include "daemon/base/bytes.h"
+#include "daemon/store/stored_time.h"
 
 namespace tg::store {
 namespace {
 
 constexpr std::uint32_t kLastTier = 9;
-constexpr std::int64_t kPlausibleWallMs = 1'577'836'800'000;       // 2020: no gateway is older
-constexpr std::int64_t kPlausibleAgeMs = 10LL * 365 * 86'400'000;  // more is a clock that jumped
 
 std::uint32_t tier_of(std::size_t bytes, std::uint32_t tier) {
   return bytes >= kSegmentBytes / 2 ? kLastTier : std::min(tier, kLastTier);
@@ -298,8 +297,7 @@ std::int64_t Segments::age_of(const Front& segment, const Timestamp& now,
   const auto known = offsets.find(segment.last_boot);
   const std::int64_t wall =
       known != offsets.end() ? segment.last_mono_ms + known->second : segment.last_wall_ms;
-  const std::int64_t age = now.wall_ms - wall;
-  return wall < kPlausibleWallMs || age > kPlausibleAgeMs ? 0 : age;
+  return wall_age_ms(wall, now.wall_ms);
 }
 
 Result<std::uint64_t> Segments::evict_age(std::int64_t max_age_ms, const Timestamp& now,

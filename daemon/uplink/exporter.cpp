@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "daemon/base/log.h"
-#include "daemon/store/broker_state.h"
+#include "daemon/store/stored_time.h"
 
 namespace tg::uplink {
 
@@ -485,9 +485,7 @@ bool Exporter::has_expired(const store::Record& record) const {
 }
 
 std::int64_t Exporter::age_ms(const Timestamp& received, std::uint32_t boot) const {
-  const Timestamp now = clock_.now();
-  if (now.quality != ClockQuality::kSynchronised) return 0;
-  return store::age_ms({received, boot}, now, source_.boot());
+  return store::age_ms({received, boot}, clock_.now(), source_.boot());
 }
 
 void Exporter::untake(std::uint64_t id) {

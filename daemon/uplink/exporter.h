@@ -150,7 +150,7 @@ class Exporter final : public Sender {
   void count_refusal(const std::string& reason);
   void block();
   [[nodiscard]] bool has_expired(const store::Record& record) const;
-  // Since it was received, as far as the clocks can be trusted; 0 before ours is synchronised.
+  // Since it was received, as far as the clocks can be trusted.
   [[nodiscard]] std::int64_t age_ms(const Timestamp& received, std::uint32_t boot) const;
   void pass_over(Seq end);
   void close_batch();

@@ -481,12 +481,9 @@ void pass_on(Core& core, Session& leaving) {
 
 void enqueue(Core& core, Session& session, Copy copy, bool is_admitted) {
   const std::size_t size = copy.message->size();
-  if (!(is_admitted ? has_room(core) : has_room_for_message(core))) {
-    count_drop(core, session);
-    drop_copy(core, copy);
-    return;
-  }
-  if (size > core.options.max_queued_bytes) {  // nothing that gives way would make room for it
+  const bool is_short = is_admitted ? !has_room(core) : !has_room_for_message(core);
+  // What gives way for one that is larger than the queue makes no room for it.
+  if (is_short || size > core.options.max_queued_bytes) {
     count_drop(core, session);
     drop_copy(core, copy);
     return;

@@ -597,6 +597,8 @@ TEST_CASE("a clock that steps neither expires records of this boot nor keeps the
   constexpr std::int64_t kDayMs = 86'400'000;
   const std::int64_t step_ms = GENERATE(50LL * 365 * kDayMs, -kDayMs);
   Bench bench(raw(), true);
+  bench.time.clock.set_quality(
+      GENERATE(ClockQuality::kSynchronised, ClockQuality::kUnsynchronised));
   std::string seconds;
   put_varint(seconds, 100);
   store::append_tag(bench.source.tail, store::Tag::kMessageExpiry, seconds);

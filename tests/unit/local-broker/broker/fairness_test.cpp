@@ -39,6 +39,20 @@ std::vector<std::unique_ptr<Client>> subscribers(Fixture& f, int count, const st
   return clients;
 }
 
+// Topics r/0 to r/COUNT-1 are retained.
+struct Asked {
+  Asked(int count, const std::string& payload) {
+    REQUIRE(other.connect("other") == 0);
+    REQUIRE(greedy.connect("greedy") == 0);
+    for (int i = 0; i < count; ++i) {
+      other.send(packet(0x31, text("r/" + std::to_string(i)) + payload));
+    }
+  }
+  Fixture f;
+  Client other{f};
+  Client greedy{f};
+};
+
 }  // namespace
 
 TEST_CASE("What is served before another device's next message is bounded") {
@@ -76,14 +90,8 @@ TEST_CASE("What is served before another device's next message is bounded") {
 }
 
 TEST_CASE("A client that asks for many retained messages again and again takes turns") {
-  Fixture f;
-  Client other(f);
-  Client greedy(f);
-  REQUIRE(other.connect("other") == 0);
-  REQUIRE(greedy.connect("greedy") == 0);
-  for (int i = 0; i < 300; ++i) {
-    other.send(packet(0x31, text("r/" + std::to_string(i)) + "x"));
-  }
+  Asked asked(300, "x");
+  auto& [f, other, greedy] = asked;
   f.hooks.offered.clear();
   std::string asking;
   for (int i = 0; i < 60; ++i) {
@@ -155,14 +163,8 @@ TEST_CASE("Wills of many clients that go at once take turns with those who stay"
 }
 
 TEST_CASE("One SUBSCRIBE with many filters takes turns") {
-  Fixture f;
-  Client other(f);
-  Client greedy(f);
-  REQUIRE(other.connect("other") == 0);
-  REQUIRE(greedy.connect("greedy") == 0);
-  for (int i = 0; i < 300; ++i) {
-    other.send(packet(0x31, text("r/" + std::to_string(i)) + "x"));
-  }
+  Asked asked(300, "x");
+  auto& [f, other, greedy] = asked;
   std::string filters;
   for (int i = 0; i < 60; ++i) filters += text("r/+") + std::string(1, '\0');
   f.hooks.asked = 0;
@@ -182,14 +184,8 @@ TEST_CASE("One SUBSCRIBE with many filters takes turns") {
 
 TEST_CASE("A filter that many retained messages match takes turns, and gives no outdated value") {
   constexpr int kMessages = 3'000;
-  Fixture f;
-  Client other(f);
-  Client greedy(f);
-  REQUIRE(other.connect("other") == 0);
-  REQUIRE(greedy.connect("greedy") == 0);
-  for (int i = 0; i < kMessages; ++i) {
-    other.send(packet(0x31, text("r/" + std::to_string(i)) + "old"));
-  }
+  Asked asked(kMessages, "old");
+  auto& [f, other, greedy] = asked;
   f.hooks.asked = 0;
   greedy.put(packet(0x82, number(1) + text("r/+") + std::string(1, '\0')) + "\xC0" +
              std::string(1, '\0'));
