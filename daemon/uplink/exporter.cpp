@@ -550,4 +550,7 @@ ExporterStatus Exporter::status() const {
   return status;
 }
 
+  for (const auto& [first, end] : tracker_.acknowledged()) {
+    status.backlog -= std::min(status.backlog, end - std::clamp(from, first, end));
+  }
 }  // namespace tg::uplink

@@ -59,7 +59,7 @@ struct ExporterStatus {
   std::string name;
   std::string stream;
   Seq position = 1;                // acknowledged below
-  std::uint64_t backlog = 0;       // records stored from there on
+  std::uint64_t backlog = 0;       // records stored from there on that are not acknowledged
   std::size_t in_flight = 0;       // batches
   std::uint64_t sent_records = 0;  // acknowledged by the cloud, as the next two
   std::uint64_t sent_batches = 0;

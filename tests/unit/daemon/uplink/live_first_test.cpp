@@ -99,6 +99,7 @@ TEST_CASE("the cursor waits for the backlog; what was sent live is not sent agai
   bench.source.append_count(5);
   bench.link_up();
   bench.append(1);
+  CHECK(bench.exports->status().backlog == 11);  // 2 to 5 and 10 to 16
   CHECK(bench.send(bench.live) == 16);
   for (const int seq : {2, 3, 4, 5, 10, 11, 12, 13, 14, 15})
     CHECK(bench.send(bench.backlog) == seq);
