@@ -109,6 +109,7 @@ Result<uplink::UplinkOptions> uplink_options(const config::Config& config,
   session.backoff_max_ms = cloud.backoff_max_ms;
   session.publishes_per_second = cloud.publishes_per_second;
   session.bytes_per_second = cloud.bytes_per_second;
+  options.limits = cloud.publish_limits;
   session.link.proxy = cloud.proxy;
   session.probe_ms = std::min(session.probe_ms, cloud.backoff_max_ms);
   session.backlog_share = cloud.backlog_share;
@@ -127,6 +128,8 @@ Result<uplink::UplinkOptions> uplink_options(const config::Config& config,
     out.batch.max_records = item.max_records;
     out.batch.max_bytes = item.max_bytes;
     out.batch.metering_unit = item.metering_unit;
+    out.batch.largest_bytes = cloud.publish_limits.payload_bytes;
+    out.limits = cloud.publish_limits;
     out.expensive = item.expensive;
     out.live_first = item.live_first;
     out.compression = compression(item.compression);

@@ -317,6 +317,8 @@ class Builder {
     cloud.publishes_per_second = limits.integer("publishes_per_second");
     cloud.bytes_per_second = limits.size("bytes_per_second");
     cloud.subscriptions = limits.integer("subscriptions");
+    cloud.publish_limits = {limits.size("payload"), limits.integer("topic_levels"),
+                            limits.size("topic")};
     cloud.backlog_share = parse_percent(section.text("backlog_share")).value_or(50);
     cloud.proxy = section.text("proxy");
     if (cloud.proxy == "none") cloud.proxy.clear();

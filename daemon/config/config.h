@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "daemon/base/publish_limits.h"
+
 namespace tg::config {
 
 struct ListenerTls {
@@ -122,6 +124,7 @@ struct Cloud {
   std::uint64_t publishes_per_second = 0;
   std::uint64_t bytes_per_second = 0;
   std::uint64_t subscriptions = 0;
+  PublishLimits publish_limits;
   int backlog_share = 0;  // percent
   std::string proxy;      // http://HOST:PORT, empty = none
   std::int64_t wait_for_clock_ms = 0;

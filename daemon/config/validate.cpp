@@ -222,11 +222,24 @@ class Validator {
         add(place("exports", i, "topic"), path("topic"),
             fmt::format("\"{}\" has a wildcard; a publish needs a topic", item.topic));
       }
+      if (uplink != nullptr) check_export_topic(i, *uplink);
       if (item.format == "raw" && uplink != nullptr && uplink->protocol == 4) {
         warnings_.push_back({place("exports", i, "format"), path("format"),
                              "raw at protocol 3.1.1 carries no key (gateway, stream, epoch, "
                              "sequence): duplicates cannot be recognised by it"});
       }
+    }
+  }
+
+  // What {topic} stands for is known when a record is sent; here it is one level of one byte.
+  void check_export_topic(std::size_t i, const Cloud& uplink) {
+    std::string topic = config_.exports[i].topic;
+    for (std::size_t at = 0; (at = topic.find("{topic}", at)) != std::string::npos; ++at) {
+      topic.replace(at, std::string_view("{topic}").size(), "t");
+    }
+    if (const auto problem = topic_problem(topic, uplink.publish_limits)) {
+      add(place("exports", i, "topic"), fmt::format("exports[{}].topic", i),
+          fmt::format("{} (limits of {})", *problem, uplink.name));
     }
   }
 
@@ -315,6 +328,12 @@ class Validator {
       }
       const Cloud* uplink = must_be_uplink(rule.uplink.empty() ? "cloud" : rule.uplink,
                                            place("bridge", i, "uplink"), path("uplink"));
+      const auto problem =
+          uplink != nullptr ? topic_problem(rule.cloud, uplink->publish_limits) : std::nullopt;
+      if (problem) {
+        add(place("bridge", i, "cloud"), path("cloud"),
+            fmt::format("{} (limits of {})", *problem, uplink->name));
+      }
       if (uplink != nullptr && !rule.is_up &&
           ++subscriptions[uplink->name] > uplink->subscriptions) {
         add(place("bridge", i, "cloud"), path("cloud"),

@@ -51,6 +51,9 @@ struct Letter {
   store::Record record;
 };
 
+// Takes a record that cannot be handled; false = no room for now, to be asked again.
+using Letters = std::function<bool(const Cause&, const store::Record&)>;
+
 class DeadLetters {
  public:
   // The streams that a record of `stream` with this topic goes to instead.

@@ -117,7 +117,7 @@ void read_property(store::Tag tag, std::string_view value, PublishProperties& ou
 
 BatchLimits whole(BatchLimits limits) {
   limits.max_records = std::max<std::size_t>(limits.max_records, 1);
-  limits.max_bytes = std::min(limits.max_bytes, kLargestPayload);
+  limits.max_bytes = std::min(limits.max_bytes, limits.largest_bytes);
   if (limits.metering_unit > 0 && limits.max_bytes > limits.metering_unit) {
     limits.max_bytes -= limits.max_bytes % limits.metering_unit;
   }
@@ -282,12 +282,12 @@ BatchBuilder::Added BatchBuilder::add_item(Seq first, Seq end) {
 bool BatchBuilder::pack(std::string_view head, std::string_view closing) {
   if (head.size() + scratch_.size() + closing.size() > kLargestRaw) return false;
   if (compression_ == Compression::kNone &&
-      !packer_.fits(head.size() + scratch_.size() + closing.size(), kLargestPayload)) {
+      !packer_.fits(head.size() + scratch_.size() + closing.size(), limits_.largest_bytes)) {
     return false;
   }
   packer_.append(head);
   packer_.append(scratch_);
-  if (packer_.fits(closing.size(), kLargestPayload)) return true;
+  if (packer_.fits(closing.size(), limits_.largest_bytes)) return true;
   packer_.clear();
   return false;
 }

@@ -13,7 +13,7 @@
 //
 // Limits: a batch closes at max_records or before it exceeds max_bytes (lowered to whole metering
 //   units), envelope included. A record that alone exceeds max_bytes goes alone up to
-//   kLargestPayload; beyond that it is kTooLarge. Not compressed: at most kLargestRaw.
+//   largest_bytes; beyond that it is kTooLarge. Not compressed: at most kLargestRaw.
 // Metering: the cloud bills whole metering units a publish. A batch that is sent because of its age
 //   may leave out what would only begin another unit: see take_whole_units().
 #pragma once
@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/base/publish_limits.h"
 #include "daemon/store/record.h"
 #include "daemon/store/store.h"
 #include "daemon/uplink/packer.h"
@@ -35,8 +36,7 @@ namespace tg::uplink {
 
 using store::Seq;
 
-constexpr std::size_t kLargestPayload = 128 * 1024;  // AWS IoT Core
-constexpr std::size_t kLargestRaw = 1024 * 1024;     // before compression
+constexpr std::size_t kLargestRaw = 1024 * 1024;  // before compression
 
 enum class Format : std::uint8_t { kRaw, kJson, kJsonl, kCbor };
 
@@ -50,6 +50,7 @@ struct BatchLimits {
   std::size_t max_records = 500;
   std::size_t max_bytes = 60 * 1024;
   std::size_t metering_unit = 5 * 1024;  // 0 = bytes are billed as they are
+  std::size_t largest_bytes = PublishLimits{}.payload_bytes;
 };
 
 struct Gap {

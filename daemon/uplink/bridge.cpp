@@ -24,10 +24,12 @@ std::size_t hash_of(std::string_view topic, std::string_view payload) {
 
 }  // namespace
 
-Bridge::Bridge(const std::string& uplink, std::vector<BridgeRule> rules, bool with_properties,
-               const Clock& clock, Metrics& metrics, Task on_ready)
+Bridge::Bridge(const std::string& uplink, std::vector<BridgeRule> rules,
+               const PublishLimits& limits, bool with_properties, const Clock& clock,
+               Metrics& metrics, Task on_ready)
     : uplink_(uplink),
       rules_(std::move(rules)),
+      limits_(limits),
       with_properties_(with_properties),
       clock_(clock),
       on_ready_(std::move(on_ready)) {
@@ -69,7 +71,12 @@ bool Bridge::offer(const LocalMessage& message) {
 }
 
 void Bridge::enqueue(std::size_t rule, std::string topic, const LocalMessage& message) {
-  if (message.payload.size() > kLargestPayload) return drop(dropped_refused_, "too large", topic);
+  if (message.payload.size() > limits_.payload_bytes) {
+    return drop(dropped_refused_, "too large for a publish", topic);
+  }
+  if (const auto problem = topic_problem(topic, limits_)) {
+    return drop(dropped_refused_, *problem, topic);
+  }
   if (queue_.size() >= rules_[rule].max_queued) make_room(rule);
   Queued queued;
   queued.rule = rule;
@@ -169,7 +176,7 @@ void Bridge::drop_expired() {
   queue_.erase(kept, queue_.end());
 }
 
-void Bridge::drop(Counter& counter, const char* why, const std::string& topic) {
+void Bridge::drop(Counter& counter, std::string_view why, const std::string& topic) {
   counter.add();
   if (!lines_.allow(clock_.mono_ms())) return;
   log::warning(kLog, "{}: a message for {} is dropped: {} ({} more since the last such line)",
@@ -226,7 +233,7 @@ void Bridge::link_closed(const LinkEnd& end) {
 
 bool Bridge::refused(std::uint64_t id, const std::string& reason) {
   const auto node = in_flight_.extract(id);
-  if (!node.empty()) drop(dropped_refused_, reason.c_str(), node.mapped().publish.topic);
+  if (!node.empty()) drop(dropped_refused_, reason, node.mapped().publish.topic);
   return true;
 }
 

@@ -11,8 +11,8 @@
 // No loops: what the gateway itself publishes locally never comes to offer(). What the cloud sends
 //   back of what was sent up (one of our own filters matches it) is known by topic and payload, for
 //   kEchoMs, and dropped.
-// Refused by the cloud, or in flight at three unexplained ends: dropped and counted.
-// Thread: the loop's (T0). Owner: Uplink.
+// Beyond the limits of the cloud, refused by it, or in flight at three unexplained ends: dropped
+// and counted. Thread: the loop's (T0). Owner: Uplink.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/post.h"
+#include "daemon/base/publish_limits.h"
 #include "daemon/uplink/sender.h"
 
 namespace tg::uplink {
@@ -55,8 +56,9 @@ class Bridge final : public Sender {
 
   using Deliver = std::function<void(const LocalMessage&)>;
 
-  Bridge(const std::string& uplink, std::vector<BridgeRule> rules, bool with_properties,
-         const Clock& clock, Metrics& metrics, Task on_ready);
+  // limits: of the cloud; what is beyond them is dropped.
+  Bridge(const std::string& uplink, std::vector<BridgeRule> rules, const PublishLimits& limits,
+         bool with_properties, const Clock& clock, Metrics& metrics, Task on_ready);
 
   void set_deliver(Deliver deliver) { deliver_ = std::move(deliver); }
   // From a device. True when a rule takes it.
@@ -89,13 +91,14 @@ class Bridge final : public Sender {
   void make_room(std::size_t rule);
   void enqueue(std::size_t rule, std::string topic, const LocalMessage& message);
   void drop_expired();
-  void drop(Counter& counter, const char* why, const std::string& topic);
+  void drop(Counter& counter, std::string_view why, const std::string& topic);
   void remember(const cloud::OutgoingPublish& publish);
   [[nodiscard]] bool is_echo(const cloud::IncomingMessage& message);
   [[nodiscard]] std::string map_response(std::string topic, bool to_cloud) const;
 
   const std::string uplink_;
   const std::vector<BridgeRule> rules_;
+  const PublishLimits limits_;
   const bool with_properties_;
   const Clock& clock_;
   const Task on_ready_;

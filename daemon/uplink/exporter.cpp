@@ -18,10 +18,9 @@ constexpr std::size_t kReadBytes = 128 * 1024;
 constexpr std::int64_t kReadRetryMs = 1000;
 constexpr std::uint64_t kFewRecords = 50;
 constexpr std::int64_t kRoomMs = 1'000;  // between attempts to write a dead letter
-constexpr const char* kTooLarge = "too large for a publish";
 constexpr std::string_view kTopicField = "{topic}";
 
-std::string expand_topic(const std::string& pattern, const std::string& topic) {
+std::string expand_topic(const std::string& pattern, std::string_view topic) {
   std::string out;
   std::size_t from = 0;
   for (std::size_t at = 0; (at = pattern.find(kTopicField, from)) != std::string::npos;) {
@@ -193,6 +192,10 @@ bool Exporter::add_record(const store::Record& record) {
     pass_over(next_ + 1);
     return true;
   }
+  if (options_.format == Format::kRaw) {
+    const auto problem = topic_problem(expand_topic(options_.topic, record.topic), options_.limits);
+    if (problem) return set_aside(record, *problem);
+  }
   const bool first = builder_.is_empty();
   switch (builder_.add(next_, record)) {
     case BatchBuilder::Added::kYes:
@@ -204,20 +207,23 @@ bool Exporter::add_record(const store::Record& record) {
     case BatchBuilder::Added::kFull:
       close_batch();
       return true;
-    case BatchBuilder::Added::kTooLarge: {
-      if (oversize_lines_.allow(clock_.mono_ms())) {
-        log::error(kLog,
-                   "{}: record {} of stream {} is too large for a publish ({} bytes) and becomes "
-                   "a dead letter ({} more since the last such line)",
-                   options_.name, next_, options_.stream, record.payload.size(),
-                   oversize_lines_.take_suppressed());
-      }
-      const std::int64_t now_ms = clock_.now().wall_ms;
-      if (!letter(next_, record, kTooLarge, {next_, {}, now_ms, now_ms, 1})) return false;
-      pass_over(next_ + 1);
-      return true;
-    }
+    case BatchBuilder::Added::kTooLarge:
+      return set_aside(record, "too large for a publish");
   }
+  return true;
+}
+
+bool Exporter::set_aside(const store::Record& record, const std::string& why) {
+  const std::int64_t now_ms = clock_.now().wall_ms;
+  if (!letter(next_, record, why, {next_, {}, now_ms, now_ms, 1})) return false;
+  if (set_aside_lines_.allow(clock_.mono_ms())) {
+    log::error(kLog,
+               "{}: record {} of stream {} ({} bytes, topic {}) becomes a dead letter: {} ({} more "
+               "since the last such line)",
+               options_.name, next_, options_.stream, record.payload.size(), record.topic, why,
+               set_aside_lines_.take_suppressed());
+  }
+  pass_over(next_ + 1);
   return true;
 }
 
@@ -544,13 +550,13 @@ ExporterStatus Exporter::status() const {
   status.position = tracker_.watermark();
   const Seq from = std::max(status.position, source_.first());  // what was evicted waits no more
   status.backlog = source_.next() - std::min(source_.next(), from);
+  for (const auto& [first, end] : tracker_.acknowledged()) {
+    status.backlog -= std::min(status.backlog, end - std::clamp(from, first, end));
+  }
   status.in_flight = tracker_.in_flight();
   status.paused = source_.is_paused();
   status.blocked = refusals_.blocked();
   return status;
 }
 
-  for (const auto& [first, end] : tracker_.acknowledged()) {
-    status.backlog -= std::min(status.backlog, end - std::clamp(from, first, end));
-  }
 }  // namespace tg::uplink

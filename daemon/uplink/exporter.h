@@ -8,7 +8,7 @@
 //   then what would only begin another metering unit stays for the next one, with its own age.
 //   The first batch after a start is early by a part of max_age that is the gateway's own, so that
 //   gateways that were switched on together do not send together (TEL-6).
-// Too large for any publish, or refused by the cloud for ever (refusals.h): a dead letter, and the
+// Beyond the limits of the cloud, or refused by it for ever (refusals.h): a dead letter, and the
 //   stream goes on. Five refused in a row for one reason: blocked, nothing more is sent.
 // A gap is told in json and jsonl; raw passes over it with a log line.
 // Paused by the operator: nothing is read or given away; a batch that was made waits, what is in
@@ -48,6 +48,7 @@ struct ExportOptions {
   Format format = Format::kJson;
   Compression compression = Compression::kNone;
   BatchLimits batch;
+  PublishLimits limits;  // the cloud's
   std::int64_t max_age_ms = 5'000;
   bool live_first = false;    // the uplink's business, not the exporter's
   bool expensive = false;     // may use an expensive endpoint
@@ -72,8 +73,7 @@ struct ExporterStatus {
   std::int64_t last_ack_ms = 0;  // wall clock, 0 = none yet
 };
 
-// Takes a record that cannot be sent; false = no room for now, to be asked again.
-using Letters = std::function<bool(const pipeline::Cause&, const store::Record&)>;
+using pipeline::Letters;
 
 class Exporter final : public Sender {
  public:
@@ -139,6 +139,8 @@ class Exporter final : public Sender {
   void add_gap();
   // False: it waits for room among the dead letters.
   [[nodiscard]] bool add_record(const store::Record& record);
+  // What the cloud would not take: it is not sent. False as above.
+  [[nodiscard]] bool set_aside(const store::Record& record, const std::string& why);
   [[nodiscard]] bool is_condemned() const;
   // What is condemned at next_ becomes a dead letter, or a gap that cannot be told is passed over.
   [[nodiscard]] bool take_out(const store::Record* record);
@@ -193,7 +195,7 @@ class Exporter final : public Sender {
   bool is_reading_ = false;
   bool is_dry_ = false;            // the last read found nothing; until on_advanced
   std::uint64_t read_number_ = 0;  // answers to older ones are dropped
-  log::Limit oversize_lines_{1, 60'000};
+  log::Limit set_aside_lines_{1, 60'000};
   log::Limit read_errors_{1, 60'000};
   std::optional<std::int64_t> available_since_ms_;  // the first record not in a finished batch
   std::int64_t unit_ms_ = 0;   // when the record at builder_.unit_end() was there

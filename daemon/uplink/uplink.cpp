@@ -21,8 +21,8 @@ Uplink::Uplink(UplinkOptions options, cloud::Link& link,
   TG_ASSERT(sources_.size() == options.exports.size());
   const bool with_properties = options.session.link.protocol >= 5;
   if (!options.bridge.empty()) {
-    bridge_.emplace(name_, std::move(options.bridge), with_properties, clock, metrics,
-                    [this] { session_.pump(); });
+    bridge_.emplace(name_, std::move(options.bridge), options.limits, with_properties, clock,
+                    metrics, [this] { session_.pump(); });
     session_.add_sender(*bridge_, kBridgePriority);
     session_.subscribe(bridge_->filters(), [this](const cloud::IncomingMessage& message) {
       bridge_->on_message(message);

@@ -30,6 +30,7 @@ namespace tg::uplink {
 struct UplinkOptions {
   SessionOptions session;
   std::string gateway_id;
+  PublishLimits limits;
   std::vector<ExportOptions> exports;
   std::vector<BridgeRule> bridge;
 };

@@ -425,6 +425,26 @@ TEST_CASE(
       Contains("limits.subscriptions"));
 }
 
+TEST_CASE("topics beyond the limits of the uplink are errors") {
+  const auto with = [](const std::string& topic, const std::string& limits) {
+    return kCloud + limits + "exports: [ { name: e, stream: s, to: cloud, " +
+           "format: raw, topic: \"" + topic + "\" } ]\n";
+  };
+  CHECK_THAT(error_of(with("1/2/3/4/5/6/7/8/{topic}", "")),
+             Contains("exports[0].topic: a topic of 9 levels, and the cloud takes 8"));
+  CHECK_THAT(error_of(with("a/{topic}", "  limits: { topic_levels: 1 }\n")),
+             Contains("a topic of 2 levels, and the cloud takes 1"));
+  CHECK_THAT(error_of(with(std::string(30, 't'), "  limits: { topic: 29B }\n")),
+             Contains("a topic of 30 bytes, and the cloud takes 29"));
+  CHECK_THAT(error_of(kCloud + "bridge: [ { direction: down, cloud: 1/2/3/4/5/6/7/8/#, "
+                               "local: \"a/#\" } ]\n"),
+             Contains("bridge[0].cloud: a topic of 9 levels"));
+  Folder folder;
+  const auto loaded = folder.load_text(with("$aws/rules/r/2/3/4/5/6/7/8/{topic}", ""));
+  INFO(all(loaded.errors));
+  CHECK(loaded.config);
+}
+
 TEST_CASE("what is missing is named with its place in the list") {
   CHECK_THAT(error_of(kCloud + "exports: [ { name: e, stream: s, to: cloud, topic: t }, 5 ]\n"),
              Contains("exports[1]: must be a map of keys, not a value"));

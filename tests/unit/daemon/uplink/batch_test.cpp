@@ -13,6 +13,7 @@ using Added = BatchBuilder::Added;
 
 namespace {
 
+constexpr std::size_t kLargest = PublishLimits{}.payload_bytes;
 const Envelope kEnvelope{"gw", "telemetry", "00ff00ff00ff00ff"};
 
 store::Record record_of(std::string_view payload) {
@@ -159,13 +160,13 @@ TEST_CASE("a record beyond the largest payload is too large, envelope included")
   BatchBuilder probe(Format::kJson, Compression::kNone, kEnvelope, {});
   REQUIRE(probe.add(1, record_of("\"\"")) == Added::kYes);
   const std::size_t envelope = probe.take().payload.size();
-  const std::string fits = '"' + std::string(kLargestPayload - envelope, 'x') + '"';
-  const std::string one_more = '"' + std::string(kLargestPayload - envelope + 1, 'x') + '"';
+  const std::string fits = '"' + std::string(kLargest - envelope, 'x') + '"';
+  const std::string one_more = '"' + std::string(kLargest - envelope + 1, 'x') + '"';
   BatchBuilder builder(Format::kJson, Compression::kNone, kEnvelope, {});
   CHECK(builder.add(1, record_of(one_more)) == Added::kTooLarge);
   CHECK(builder.is_empty());
   REQUIRE(builder.add(1, record_of(fits)) == Added::kYes);
-  CHECK(builder.take().payload.size() == kLargestPayload);
+  CHECK(builder.take().payload.size() == kLargest);
 }
 
 TEST_CASE("raw is the payload as it is, one record each, with its own properties") {
@@ -196,8 +197,8 @@ TEST_CASE("raw is the payload as it is, one record each, with its own properties
 
 TEST_CASE("raw has the same largest payload") {
   BatchBuilder builder(Format::kRaw, Compression::kNone, kEnvelope, {});
-  CHECK(builder.add(1, record_of(std::string(kLargestPayload + 1, 'x'))) == Added::kTooLarge);
-  CHECK(builder.add(1, record_of(std::string(kLargestPayload, 'x'))) == Added::kYes);
+  CHECK(builder.add(1, record_of(std::string(kLargest + 1, 'x'))) == Added::kTooLarge);
+  CHECK(builder.add(1, record_of(std::string(kLargest, 'x'))) == Added::kYes);
 }
 
 TEST_CASE("cbor has the shape of json") {
@@ -265,9 +266,9 @@ TEST_CASE("a compressed batch is filled up to the limit on its compressed size a
 
 TEST_CASE("a record that only compression makes small enough is sent") {
   BatchBuilder builder(Format::kRaw, Compression::kZstd, kEnvelope, {});
-  REQUIRE(builder.add(1, record_of(std::string(kLargestPayload * 4, 'x'))) == Added::kYes);
+  REQUIRE(builder.add(1, record_of(std::string(kLargest * 4, 'x'))) == Added::kYes);
   CHECK(builder.take().payload.size() < 5000);
-  std::string noise(kLargestPayload + 1000, ' ');
+  std::string noise(kLargest + 1000, ' ');
   std::uint64_t state = 1;
   for (char& c : noise) c = static_cast<char>((state = state * 6364136223846793005U + 1) >> 56);
   CHECK(builder.add(2, record_of(noise)) == Added::kTooLarge);

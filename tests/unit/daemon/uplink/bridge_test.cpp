@@ -27,7 +27,7 @@ struct Bench {
   std::uint64_t last_id = 0;
 
   explicit Bench(std::vector<BridgeRule> rules = command_rules(), bool with_properties = false)
-      : bridge("cloud", std::move(rules), with_properties, time.clock, metrics,
+      : bridge("cloud", std::move(rules), {}, with_properties, time.clock, metrics,
                [this] { ++ready_calls; }) {
     bridge.set_deliver([this](const LocalMessage& message) {
       delivered.push_back(std::string(message.topic) + ' ' + std::string(message.payload));
@@ -115,6 +115,16 @@ TEST_CASE("what was in flight when the link was lost is sent again, in order") {
   bench.bridge.link_up(SIZE_MAX);
   CHECK(bench.take_all() == Lines{"cmd/gw1/d/response 1", "cmd/gw1/d/response 3"});
   CHECK_FALSE(bench.bridge.is_suspect());
+}
+
+TEST_CASE("what is beyond the limits of the cloud is dropped and counted") {
+  Bench bench({{true, "up/#", "site/gw1/#", 60'000, 10}});
+  bench.bridge.link_up(SIZE_MAX);
+  CHECK(bench.offer("up/1/2/3/4/5/6", "six"));
+  CHECK(bench.offer("up/1/2/3/4/5/6/7", "seven"));
+  CHECK(bench.offer("up/1", std::string(128 * 1024 + 1, 'x')));
+  CHECK(bench.take_all() == std::vector<std::string>{"site/gw1/1/2/3/4/5/6 six"});
+  CHECK(bench.counted("refused", 2));
 }
 
 TEST_CASE("a message in flight at three unexplained ends is dropped") {

@@ -129,7 +129,8 @@ class FakeSource final : public Source {
   std::size_t chunk_records = 1000;
   std::string ranges;
   std::string current_epoch = "0011223344556677";
-  std::string tail;  // of every record, as the next
+  std::string topic = "dt/a/t";  // of every record, as the next
+  std::string tail;
   Timestamp received;
   std::uint32_t boot_of_records = 1;
   std::uint32_t current_boot = 1;
@@ -147,7 +148,7 @@ class FakeSource final : public Source {
       record.tail = tail;
       record.received = received;
       record.boot = boot_of_records;
-      record.topic = "dt/a/t";
+      record.topic = topic;
       record.publisher = "a";
       record.payload = payload;
       chunk.records.push_back(record);
