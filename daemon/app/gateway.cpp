@@ -139,8 +139,11 @@ Result<void> Gateway::State::start_broker() {
 }
 
 Result<void> Gateway::State::start_plugins() {
-  auto host = plugin_host::PluginHost::load(processor_options(config()), config().plugin_paths,
-                                            *store_, clock_, loop_, loop_.post(), metrics_);
+  auto host = plugin_host::PluginHost::load(
+      processor_options(config()), config().plugin_paths, *store_, clock_, loop_, loop_.post(),
+      metrics_, [this](const pipeline::Cause& cause, const store::Record& record) {
+        return dead_letters_->add(cause, record);
+      });
   if (!host) return tl::unexpected(host.error());
   plugins_ = std::move(*host);
   plugins_->start();

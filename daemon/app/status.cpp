@@ -230,6 +230,7 @@ ordered_json processors_json(const plugin_host::PluginHost* plugins) {
                    {"records_in", item.records_in},
                    {"records_out", item.records_out},
                    {"errors", item.errors},
+                   {"dead_letters", item.dead_letters},
                    {"last_error", item.last_error}});
   }
   return all;

@@ -13,15 +13,20 @@ Result<std::unique_ptr<PluginHost>> PluginHost::load(std::vector<ProcessorOption
                                                      const std::vector<std::string>& paths,
                                                      store::Store& store, const Clock& clock,
                                                      Timers& timers, const Post& post,
-                                                     Metrics& metrics) {
+                                                     Metrics& metrics,
+                                                     const pipeline::Letters& letters) {
   auto planned = plan(std::move(options), paths);
   if (!planned) return tl::unexpected(planned.error());
-  std::unique_ptr<PluginHost> host(new PluginHost(store, clock, timers, post, metrics));
+  std::unique_ptr<PluginHost> host(new PluginHost(store, clock, timers, post, metrics, letters));
   for (auto& item : *planned) {
-    host->processors_.push_back(std::make_unique<Processor>(std::move(item.options), item.plugin,
-                                                            store, clock, timers, post, metrics));
+    host->processors_.push_back(host->make(std::move(item)));
   }
   return host;
+}
+
+std::unique_ptr<Processor> PluginHost::make(Planned planned) {
+  return std::make_unique<Processor>(std::move(planned.options), planned.plugin, store_, clock_,
+                                     timers_, post_, metrics_, letters_);
 }
 
 Result<std::vector<PluginHost::Planned>> PluginHost::plan(std::vector<ProcessorOptions> options,
@@ -86,8 +91,7 @@ void PluginHost::settle(std::vector<Planned> next) {
     if (at != old.end()) {
       processors_.push_back(std::move(*at));
     } else {
-      processors_.push_back(std::make_unique<Processor>(std::move(item.options), item.plugin,
-                                                        store_, clock_, timers_, post_, metrics_));
+      processors_.push_back(make(std::move(item)));
       processors_.back()->start();
     }
   }
@@ -113,6 +117,15 @@ void PluginHost::stop(Task done) {
       if (--*left == 0) (*all)();
     });
   }
+}
+
+bool PluginHost::unblock(std::string_view name) {
+  const auto at =
+      std::find_if(processors_.begin(), processors_.end(),
+                   [name](const auto& processor) { return processor->options().name == name; });
+  if (at == processors_.end()) return false;
+  (*at)->unblock();
+  return true;
 }
 
 std::vector<ProcessorStatus> PluginHost::status() const {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,7 +21,8 @@ class PluginHost {
                                                   const std::vector<std::string>& paths,
                                                   store::Store& store, const Clock& clock,
                                                   Timers& timers, const Post& post,
-                                                  Metrics& metrics);
+                                                  Metrics& metrics,
+                                                  const pipeline::Letters& letters);
 
   void start();
   void on_advanced(store::StreamId stream);
@@ -34,6 +36,8 @@ class PluginHost {
   Result<Change> prepare_change(std::vector<ProcessorOptions> next,
                                 const std::vector<std::string>& paths);
   [[nodiscard]] std::vector<ProcessorStatus> status() const;
+  // False when there is no such processor.
+  [[nodiscard]] bool unblock(std::string_view name);
 
  private:
   struct Planned {
@@ -41,11 +45,18 @@ class PluginHost {
     const tidegate_plugin* plugin;
   };
 
-  PluginHost(store::Store& store, const Clock& clock, Timers& timers, Post post, Metrics& metrics)
-      : store_(store), clock_(clock), timers_(timers), post_(std::move(post)), metrics_(metrics) {}
+  PluginHost(store::Store& store, const Clock& clock, Timers& timers, Post post, Metrics& metrics,
+             pipeline::Letters letters)
+      : store_(store),
+        clock_(clock),
+        timers_(timers),
+        post_(std::move(post)),
+        metrics_(metrics),
+        letters_(std::move(letters)) {}
 
   static Result<std::vector<Planned>> plan(std::vector<ProcessorOptions> options,
                                            const std::vector<std::string>& paths);
+  [[nodiscard]] std::unique_ptr<Processor> make(Planned planned);
   void change(std::vector<Planned> next, Task done);
   // Those that are in `next` as they are.
   void settle(std::vector<Planned> next);
@@ -55,6 +66,7 @@ class PluginHost {
   Timers& timers_;
   const Post post_;
   Metrics& metrics_;
+  const pipeline::Letters letters_;
   std::vector<std::unique_ptr<Processor>> processors_;
 };
 

@@ -1,5 +1,7 @@
 #include "daemon/plugin_host/processor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -25,7 +27,8 @@ auto Processor::guarded(F call) {
 }
 
 Processor::Processor(ProcessorOptions options, const tidegate_plugin* plugin, store::Store& store,
-                     const Clock& clock, Timers& timers, Post post, Metrics& metrics)
+                     const Clock& clock, Timers& timers, Post post, Metrics& metrics,
+                     pipeline::Letters letters)
     : options_(std::move(options)),
       plugin_(plugin),
       store_(store),
@@ -37,13 +40,18 @@ Processor::Processor(ProcessorOptions options, const tidegate_plugin* plugin, st
                   : std::optional<store::StreamId>(store.find_stream(options_.output))),
       reader_(store.find_reader(options_.input, options_.name).value()),
       position_(store.position(reader_)),
+      letters_(std::move(letters)),
       worker_(options_.name, plugin, options_.config_json, clock, std::move(post),
               options_.stop_ms) {
   const MetricLabels labels{{"processor", options_.name}};
   in_ = metrics.counter("tidegate_processor_records_in_total", "Records handled", labels);
   out_ = metrics.counter("tidegate_processor_records_out_total", "Records written", labels);
-  errors_ = metrics.counter("tidegate_processor_errors_total",
-                            "Failed calls and records that could not be handled", labels);
+  errors_ = metrics.counter("tidegate_processor_errors_total", "Failed calls", labels);
+  dead_letters_ = metrics.counter("tidegate_processor_dead_letters_total",
+                                  "Records that the plugin could not handle", labels);
+  blocked_ =
+      metrics.gauge("tidegate_processor_blocked",
+                    "1 when the plugin failed at record after record and none is read", labels);
   dropped_ = metrics.counter("tidegate_processor_dropped_total",
                              "Records dropped by the plugin or by a full output", labels);
 }
@@ -80,7 +88,7 @@ void Processor::restored(Result<Transaction> made) {
   phase_ = Phase::kRunning;
   timer_ms_ = made->timer_ms;
   if (chunk_ != nullptr) {
-    handle(chunk_);
+    handle();
   } else {
     pump();
   }
@@ -94,6 +102,7 @@ void Processor::pump() {
   timers_.cancel(wake_);
   wake_ = 0;
   if (store_.is_paused(reader_)) return;  // the end of it is told as new records are
+  if (chunk_ != nullptr) return handle();
   const bool waiting = position_ < store_.status(input_).next;
   const std::int64_t now = waiting ? stream_ms_ : clock_.now().wall_ms;
   if (timer_ms_ != 0 && timer_ms_ <= now) return fire_timer(now);
@@ -113,14 +122,28 @@ void Processor::read() {
                   return;
                 }
                 if (chunk->records.empty() && chunk->first == position_) return;
-                handle(std::make_shared<store::Chunk>(std::move(*chunk)));
+                take(std::move(*chunk));
               }));
 }
 
-void Processor::handle(std::shared_ptr<const store::Chunk> chunk) {
+void Processor::take(store::Chunk chunk) {
+  if (chunk.records.empty()) {  // only what has been evicted
+    position_ = chunk.end();
+    store_.advance(reader_, position_);
+    return pump();
+  }
+  chunk_ = std::make_shared<store::Chunk>(std::move(chunk));
+  handle();
+}
+
+void Processor::handle() {
   busy_ = true;
-  chunk_ = std::move(chunk);
-  worker_.process(chunk_, guarded([this](Transaction done) { handled(std::move(done)); }));
+  worker_.process(chunk_, settled_, in_hand(),
+                  guarded([this](Transaction done) { handled(std::move(done)); }));
+}
+
+std::size_t Processor::in_hand() const {
+  return one_by_one_ ? 1 : chunk_->records.size() - settled_;
 }
 
 void Processor::fire_timer(std::int64_t now_ms) {
@@ -131,13 +154,14 @@ void Processor::fire_timer(std::int64_t now_ms) {
 void Processor::handled(Transaction done) {
   busy_ = false;
   if (done.would_block) return retry_call(done.last_line);
-  if (std::exchange(is_blocked_, false)) log::info(kLog, "{}: goes on", options_.name);
-  if (!done.ok) return failed_call();
+  if (std::exchange(has_no_room_, false)) log::info(kLog, "{}: goes on", options_.name);
+  if (!done.ok) return failed_call(done.last_line);
   if (!apply(done)) return retry_apply(std::move(done));
   pump();
 }
 
-bool Processor::apply(const Transaction& done) {
+store::Admission Processor::admit(const Transaction& done) {
+  if (done.outputs.empty()) return store::Admission::kYes;
   std::size_t bytes = 0;
   store::Record record;
   record.publisher = options_.name;
@@ -146,22 +170,38 @@ bool Processor::apply(const Transaction& done) {
     record.payload = output.payload;
     bytes += store::record_size_bound(record);
   }
-  bool discard = false;
-  if (bytes > 0) {
-    switch (store_.admit({&*output_, 1}, bytes)) {
-      case store::Admission::kYes:
-        break;
-      case store::Admission::kDiscard:
-        discard = true;
-        break;
-      case store::Admission::kBusy:
-      case store::Admission::kFull:
-        return false;
-    }
+  return store_.admit({&*output_, 1}, bytes);
+}
+
+bool Processor::apply(Transaction& done) {
+  const store::Admission admission = admit(done);
+  if (admission == store::Admission::kBusy || admission == store::Admission::kFull) return false;
+  while (!done.dead.empty()) {
+    const std::string& said = done.last_line;
+    if (!letter(done.dead.back(), said.empty() ? "refused by the plugin" : said, 1)) return false;
+    done.dead.pop_back();
   }
+  if (admission == store::Admission::kDiscard) {
+    dropped_.add(done.outputs.size());
+  } else {
+    append(done);
+  }
+  for (const auto& [key, value] : done.state) store_.put_state(options_.name, key, value);
+  dropped_.add(done.dropped);
+  timer_ms_ = done.timer_ms;
+  if (!done.is_timer) {
+    given_up_ = 0;
+    in_.add(in_hand());
+    pass(in_hand());
+  }
+  return true;
+}
+
+void Processor::append(const Transaction& done) {
   const Timestamp now = clock_.now();
+  store::Record record;
+  record.publisher = options_.name;
   for (const auto& output : done.outputs) {
-    if (discard) break;
     record.topic = output.topic;
     record.payload = output.payload;
     record.qos = output.qos;
@@ -170,28 +210,26 @@ bool Processor::apply(const Transaction& done) {
     if (output.time_ms != 0) record.received.wall_ms = output.time_ms;
     store_.append(*output_, record);
   }
-  for (const auto& [key, value] : done.state) store_.put_state(options_.name, key, value);
-  if (discard) dropped_.add(done.outputs.size());
-  if (!discard) out_.add(done.outputs.size());
-  dropped_.add(done.dropped);
-  errors_.add(done.dead);
-  timer_ms_ = done.timer_ms;
-  if (chunk_ == nullptr) return true;  // a timer's
-  in_.add(chunk_->records.size());
-  if (!chunk_->records.empty()) stream_ms_ = chunk_->records.back().received.wall_ms;
-  position_ = chunk_->end();
+  out_.add(done.outputs.size());
+}
+
+void Processor::pass(std::size_t records) {
+  settled_ += records;
+  stream_ms_ = chunk_->records[settled_ - 1].received.wall_ms;
+  position_ = chunk_->first + settled_;
   store_.advance(reader_, position_);
+  if (settled_ < chunk_->records.size()) return;
   chunk_ = nullptr;
-  again_ = false;
-  return true;
+  settled_ = 0;
+  again_ = one_by_one_ = false;
 }
 
 void Processor::retry_apply(Transaction done) {
   phase_ = Phase::kWaiting;
   if (stopping_) return end_stop();  // it comes again after the next start
-  wake_ = timers_.after(kRetryMs, [this, done = std::move(done)] {
+  wake_ = timers_.after(kRetryMs, [this, done = std::move(done)]() mutable {
     phase_ = Phase::kRunning;
-    if (!apply(done)) return retry_apply(done);
+    if (!apply(done)) return retry_apply(std::move(done));
     pump();
   });
 }
@@ -199,33 +237,84 @@ void Processor::retry_apply(Transaction done) {
 void Processor::retry_call(const std::string& reason) {
   phase_ = Phase::kWaiting;
   if (stopping_) return end_stop();  // it comes again after the next start
-  if (!std::exchange(is_blocked_, true) || reason != last_error_) {
+  if (!std::exchange(has_no_room_, true) || reason != last_error_) {
     note_error(reason.empty() ? "the plugin has no room" : reason);
   }
   wake_ = timers_.after(kRestartMs, [this] {
     phase_ = Phase::kRunning;
-    if (chunk_ != nullptr) return handle(chunk_);
     pump();
   });
 }
 
-void Processor::failed_call() {
-  note_error(again_ ? "a batch has failed twice" : "a call has failed; the instance is made anew");
-  if (again_) pass_over();
-  again_ = chunk_ != nullptr;
+void Processor::failed_call(const std::string& reason) {
+  if (chunk_ == nullptr) {
+    note_error("a timer's call has failed; the instance is made anew");
+    phase_ = Phase::kStarting;
+    wake_ = timers_.after(kRestartMs, [this] { make_anew(); });
+    return;
+  }
+  if (!again_ && !one_by_one_) {
+    note_error("a call has failed; the instance is made anew, and the batch comes again");
+    again_ = true;
+    first_failure_ms_ = clock_.now().wall_ms;
+    return make_anew();
+  }
+  if (in_hand() == 1) return give_up(reason.empty() ? "the plugin failed" : reason);
+  note_error("a batch has failed twice; its records come one by one");
+  one_by_one_ = true;
+  make_anew();
+}
+
+void Processor::make_anew() {
   phase_ = Phase::kStarting;
   busy_ = true;
   // What was put into the store before must be there when the state is read.
   store_.after_commit(guarded([this] { restore(); }));
 }
 
-void Processor::pass_over() {
-  log::error(kLog, "{}: records {} to {} are passed over", options_.name, chunk_->first,
-             chunk_->end() - 1);
-  errors_.add(chunk_->records.size());
-  position_ = chunk_->end();
-  store_.advance(reader_, position_);
-  chunk_ = nullptr;
+void Processor::give_up(const std::string& reason) {
+  if (!letter(0, reason, one_by_one_ ? 3 : 2)) {
+    phase_ = Phase::kWaiting;
+    if (stopping_) return end_stop();  // it comes again after the next start
+    wake_ = timers_.after(kRetryMs, [this, reason] { give_up(reason); });
+    return;
+  }
+  note_error(
+      fmt::format("record {} of stream {} becomes a dead letter, for the plugin fails at it: {}",
+                  position_, options_.input, reason));
+  pass(1);
+  if (++given_up_ == kLettersToBlock) return block();
+  make_anew();
+}
+
+void Processor::block() {
+  log::error(kLog,
+             "{}: blocked: the plugin failed at {} records in a row. Nothing more is read and the "
+             "data is kept; mend the plugin, then: tidegatectl dlq unblock {}",
+             options_.name, kLettersToBlock, options_.name);
+  blocked_.set(1);
+  phase_ = Phase::kBlocked;
+  if (stopping_) end_stop();
+}
+
+void Processor::unblock() {
+  if ((phase_ != Phase::kBlocked && phase_ != Phase::kFailed) || stopping_) return;
+  log::info(kLog, "{}: begins anew", options_.name);
+  blocked_.set(0);
+  given_up_ = 0;
+  make_anew();
+}
+
+bool Processor::letter(std::size_t record, const std::string& reason, std::uint64_t attempts) {
+  const std::size_t at = settled_ + record;
+  const std::int64_t now_ms = clock_.now().wall_ms;
+  const pipeline::Cause cause{options_.input, options_.name,
+                              store_.epoch(), chunk_->first + at,
+                              reason,         attempts > 1 ? first_failure_ms_ : now_ms,
+                              now_ms,         attempts};
+  if (!letters_(cause, chunk_->records[at])) return false;
+  dead_letters_.add();
+  return true;
 }
 
 void Processor::note_error(std::string text) {
@@ -249,7 +338,8 @@ void Processor::end_stop() {
 }
 
 ProcessorStatus Processor::status() const {
-  static constexpr const char* kPhases[] = {"starting", "running", "waiting", "failed", "stopped"};
+  static constexpr const char* kPhases[] = {"starting", "running", "waiting",
+                                            "blocked",  "failed",  "stopped"};
   ProcessorStatus status;
   status.name = options_.name;
   status.plugin = options_.plugin;
@@ -262,6 +352,7 @@ ProcessorStatus Processor::status() const {
   status.records_in = in_.value();
   status.records_out = out_.value();
   status.errors = errors_.value();
+  status.dead_letters = dead_letters_.value();
   status.last_error = last_error_;
   return status;
 }

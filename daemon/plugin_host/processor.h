@@ -6,7 +6,10 @@
 //   batch is worked on.
 // No room: when the output stream takes nothing, the transaction waits and no batch follows.
 // Failure: a call that fails is undone: the instance is made anew from the committed state and the
-//   batch comes once more; failing again, it is passed over, counted and logged.
+//   batch comes once more. Failing again, its records come one by one, and what fails alone becomes
+//   a dead letter (TEL-9). After kLettersToBlock in a row the processor is blocked: nothing more is
+//   read, for the plugin is wrong and not the records; until unblock() or a restart.
+// What the plugin says it cannot handle becomes a dead letter in the transaction of its call.
 // Would block: the plugin has no room where it writes to; the same call comes again each second.
 // Sinks emit nothing and have no output.
 // Paused by the operator: no batch and no timer follows the one in hand; time stands still.
@@ -26,6 +29,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/timers.h"
+#include "daemon/pipeline/dead_letters.h"
 #include "daemon/plugin_host/worker.h"
 #include "daemon/store/store.h"
 
@@ -45,20 +49,24 @@ struct ProcessorStatus {
   std::string name;
   std::string plugin;
   std::string version;
-  std::string state;  // starting | running | paused | waiting | failed | stopped
+  std::string state;  // starting | running | paused | waiting | blocked | failed | stopped
   store::Seq position = 1;
   std::uint64_t backlog = 0;
   std::uint64_t records_in = 0;
   std::uint64_t records_out = 0;
-  std::uint64_t errors = 0;  // failed calls and records passed over
+  std::uint64_t errors = 0;  // failed calls
+  std::uint64_t dead_letters = 0;
   std::string last_error;
 };
 
 class Processor {
  public:
+  static constexpr int kLettersToBlock = 5;
+
   // The store, clock and timers outlive the processor; so does the plugin's table.
   Processor(ProcessorOptions options, const tidegate_plugin* plugin, store::Store& store,
-            const Clock& clock, Timers& timers, Post post, Metrics& metrics);
+            const Clock& clock, Timers& timers, Post post, Metrics& metrics,
+            pipeline::Letters letters);
   ~Processor();
   Processor(const Processor&) = delete;
   Processor& operator=(const Processor&) = delete;
@@ -67,27 +75,41 @@ class Processor {
   void on_advanced();
   // No further batch; done runs once what is in hand has been put into the store, or stop_ms later.
   void stop(Task done);
+  // The operator has mended what it was blocked for, or failed at.
+  void unblock();
   [[nodiscard]] const std::string& input() const { return options_.input; }
   [[nodiscard]] const ProcessorOptions& options() const { return options_; }
   [[nodiscard]] ProcessorStatus status() const;
 
  private:
-  enum class Phase : std::uint8_t { kStarting, kRunning, kWaiting, kFailed, kStopped };
+  enum class Phase : std::uint8_t { kStarting, kRunning, kWaiting, kBlocked, kFailed, kStopped };
 
   void restore();
   void restored(Result<Transaction> made);
   // Gives the worker its next job, if it has none.
   void pump();
   void read();
-  void handle(std::shared_ptr<const store::Chunk> chunk);
+  void take(store::Chunk chunk);
+  // Gives what is in hand to the worker.
+  void handle();
+  [[nodiscard]] std::size_t in_hand() const;
   void handled(Transaction done);
   void fire_timer(std::int64_t now_ms);
   // True when the transaction is in the store's open group.
-  bool apply(const Transaction& done);
+  bool apply(Transaction& done);
+  [[nodiscard]] store::Admission admit(const Transaction& done);
+  void append(const Transaction& done);
   void retry_apply(Transaction done);
   void retry_call(const std::string& reason);
-  void failed_call();
-  void pass_over();
+  void failed_call(const std::string& reason);
+  void make_anew();
+  // The record in hand becomes a dead letter.
+  void give_up(const std::string& reason);
+  void block();
+  // False: no room for it now.
+  [[nodiscard]] bool letter(std::size_t record, const std::string& reason, std::uint64_t attempts);
+  // So many of the chunk have been settled.
+  void pass(std::size_t records);
   void note_error(std::string text);
   void end_stop();
   // Drops answers that come after the end.
@@ -105,14 +127,18 @@ class Processor {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
   Phase phase_ = Phase::kStarting;
-  bool busy_ = false;        // a read or a job is under way
-  bool again_ = false;       // the chunk in hand comes for the second time
-  bool is_blocked_ = false;  // the plugin had no room at the last call
+  bool busy_ = false;         // a read or a job is under way
+  bool again_ = false;        // the chunk in hand comes for the second time
+  bool one_by_one_ = false;   // it has failed twice
+  bool has_no_room_ = false;  // the plugin had no room at the last call
   bool stopping_ = false;
   std::shared_ptr<const store::Chunk> chunk_;
-  store::Seq position_ = 1;     // behind what has been put into the store
-  std::int64_t stream_ms_ = 0;  // time of the last record handled
-  std::int64_t timer_ms_ = 0;   // what the plugin asked for; 0 = none
+  std::size_t settled_ = 0;            // of its records
+  std::int64_t first_failure_ms_ = 0;  // of it, wall clock
+  int given_up_ = 0;                   // dead letters in a row
+  store::Seq position_ = 1;            // behind what has been put into the store
+  std::int64_t stream_ms_ = 0;         // time of the last record handled
+  std::int64_t timer_ms_ = 0;          // what the plugin asked for; 0 = none
   TimerId wake_ = 0;
   Task stopped_;
   std::string last_error_;
@@ -120,6 +146,9 @@ class Processor {
   Counter out_;
   Counter errors_;
   Counter dropped_;
+  Counter dead_letters_;
+  Gauge blocked_;
+  const pipeline::Letters letters_;
 
   Worker worker_;
 };

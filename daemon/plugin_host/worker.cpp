@@ -72,7 +72,7 @@ struct Worker::Core {
   tidegate_status emit(const tidegate_record& record);
   tidegate_status put(std::string_view key, std::string_view value);
   Result<Transaction> create(StateEntries state);
-  Transaction process(const store::Chunk& chunk);
+  Transaction process(const store::Chunk& chunk, std::size_t first, std::size_t count);
   // Ends the call: what it made, if it went well.
   Transaction finish(tidegate_status status);
   void destroy();
@@ -182,11 +182,12 @@ Result<Transaction> Worker::Core::create(StateEntries state) {
   return fail(ErrorCode::kInvalid, reason[0] != '\0' ? reason : "the plugin gave no reason");
 }
 
-Transaction Worker::Core::process(const store::Chunk& chunk) {
+Transaction Worker::Core::process(const store::Chunk& chunk, std::size_t first, std::size_t count) {
   std::vector<tidegate_record> records;
-  records.reserve(chunk.records.size());
-  std::uint64_t seq = chunk.first;
-  for (const auto& r : chunk.records) {
+  records.reserve(count);
+  std::uint64_t seq = chunk.first + first;
+  for (std::size_t i = first; i < first + count; ++i) {
+    const store::Record& r = chunk.records[i];
     tidegate_record record{};
     record.size = sizeof record;
     record.qos = r.qos;
@@ -202,9 +203,9 @@ Transaction Worker::Core::process(const store::Chunk& chunk) {
   std::vector<std::uint32_t> verdicts(records.size(), TIDEGATE_PASS);
   const tidegate_status status =
       plugin->process(instance, records.data(), records.size(), verdicts.data());
-  for (const auto verdict : verdicts) {
-    if (verdict == TIDEGATE_DROP) ++open.dropped;
-    if (verdict == TIDEGATE_DEAD_LETTER) ++open.dead;
+  for (std::size_t i = count; i-- > 0;) {
+    if (verdicts[i] == TIDEGATE_DROP) ++open.dropped;
+    if (verdicts[i] == TIDEGATE_DEAD_LETTER) open.dead.push_back(i);
   }
   return finish(status);
 }
@@ -235,11 +236,13 @@ void Worker::start(StateEntries state, std::function<void(Result<Transaction>)> 
   (void)core_->jobs.push(std::move(job));
 }
 
-void Worker::process(std::shared_ptr<const store::Chunk> chunk, Answer answer) {
-  (void)core_->jobs.push([core = core_, chunk = std::move(chunk), answer = std::move(answer)] {
-    auto done = std::make_shared<Transaction>(core->process(*chunk));
-    core->post([done, answer] { answer(std::move(*done)); });
-  });
+void Worker::process(std::shared_ptr<const store::Chunk> chunk, std::size_t first,
+                     std::size_t count, Answer answer) {
+  (void)core_->jobs.push(
+      [core = core_, chunk = std::move(chunk), first, count, answer = std::move(answer)] {
+        auto done = std::make_shared<Transaction>(core->process(*chunk, first, count));
+        core->post([done, answer] { answer(std::move(*done)); });
+      });
 }
 
 void Worker::timer(std::int64_t now_ms, Answer answer) {
@@ -248,6 +251,7 @@ void Worker::timer(std::int64_t now_ms, Answer answer) {
     const tidegate_status status =
         core->plugin->timer != nullptr ? core->plugin->timer(core->instance, now_ms) : TIDEGATE_OK;
     auto done = std::make_shared<Transaction>(core->finish(status));
+    done->is_timer = true;
     core->post([done, answer] { answer(std::move(*done)); });
   });
 }

@@ -2,11 +2,9 @@
 // with the transaction that the plugin made: outputs, state, its timer.
 //
 // Thread: start(), process() … are the loop's; answers are posted to it. The plugin's code runs on
-// the
-//   worker's thread only.
+//   the worker's thread only.
 // End: the destructor waits stop_ms for the job in hand; a plugin that does not return is left
-// behind
-//   with all it may touch, which the thread shares in owning.
+//   behind with all it may touch, which the thread shares in owning.
 #pragma once
 
 #include <tidegate/plugin.h>
@@ -38,12 +36,13 @@ using StateEntries = std::vector<std::pair<std::string, std::string>>;
 struct Transaction {
   bool ok = false;
   bool would_block = false;  // the same call is to come again
+  bool is_timer = false;     // of a timer's call
   std::string last_line;     // that the plugin logged in the call
   std::vector<Output> outputs;
   StateEntries state;  // in the order in which they were put
   std::uint64_t dropped = 0;
-  std::uint64_t dead = 0;     // dead-lettered by the plugin
-  std::int64_t timer_ms = 0;  // 0 = none
+  std::vector<std::size_t> dead;  // the records that the plugin cannot handle, the last one first
+  std::int64_t timer_ms = 0;      // 0 = none
 };
 
 class Worker {
@@ -58,7 +57,9 @@ class Worker {
 
   // Makes the instance from its state; an instance that exists is destroyed first.
   void start(StateEntries state, std::function<void(Result<Transaction>)> answer);
-  void process(std::shared_ptr<const store::Chunk> chunk, Answer answer);
+  // `count` records of the chunk, from `first` on.
+  void process(std::shared_ptr<const store::Chunk> chunk, std::size_t first, std::size_t count,
+               Answer answer);
   void timer(std::int64_t now_ms, Answer answer);
   void drain(Answer answer);
 

@@ -1,11 +1,11 @@
 // The dead-letter queue: list, show, replay, purge, export; and `unblock` of an export that the
-// cloud has refused too often.
+// cloud has refused too often, or of a processor whose plugin has failed too often.
 //
 //   GET  /api/v1/dead-letters?from=ID&limit=N   {"count", "letters": […], "next": ID or 0}
 //   GET  /api/v1/dead-letters/{id}              one letter
 //   POST /api/v1/dead-letters/replay            {"ids": [ID, …]} or {"all": true} → {"replayed": N}
 //   POST /api/v1/dead-letters/purge             the same → {"purged": N}
-//   POST /api/v1/exports/{export}/unblock       {"unblocked": NAME}
+//   POST /api/v1/exports/{export}/unblock       {"unblocked": NAME}; takes a processor's name, too
 // A letter: {"id", "stream", "export", "epoch", "seq", "reason", "first_error", "last_error",
 // "attempts", "record": {…}}; with encoding=base64 the payload always as {"base64": …}.
 #include <fmt/format.h>
@@ -117,7 +117,10 @@ void unblock(const Parts& parts, const AdminRequest& request, const AdminReply& 
   for (auto* uplink : parts.uplinks) {
     if (uplink->unblock(name)) return reply(json_answer({{"unblocked", name}}));
   }
-  reply(error_answer(404, fmt::format("there is no export {}", name)));
+  if (parts.plugins != nullptr && parts.plugins->unblock(name)) {
+    return reply(json_answer({{"unblocked", name}}));
+  }
+  reply(error_answer(404, fmt::format("there is no export and no processor {}", name)));
 }
 
 }  // namespace

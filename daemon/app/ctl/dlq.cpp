@@ -1,4 +1,4 @@
-// tidegatectl dlq: list | show ID | replay | purge | export | unblock EXPORT.
+// tidegatectl dlq: list | show ID | replay | purge | export | unblock NAME.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -113,15 +113,16 @@ void add_dlq(CLI::App& app, Context& context) {
   noun->add_subcommand("export", "all letters as JSON, one a line")->callback([&context] {
     export_all(context);
   });
-  auto* unblock = noun->add_subcommand("unblock", "let an export send again that was blocked");
+  auto* unblock =
+      noun->add_subcommand("unblock", "let an export or a processor go on that was blocked");
   const auto name = std::make_shared<std::string>();
-  unblock->add_option("export", *name, "its name")->required();
+  unblock->add_option("name", *name, "its name")->required();
   unblock->callback([&context, name] {
     const auto answer =
         context.call("POST", fmt::format("/api/v1/exports/{}/unblock", percent_encoded(*name)));
     if (answer) {
       context.print(*answer, [](const Json& document) {
-        return fmt::format("{} sends again\n", text(document, "unblocked"));
+        return fmt::format("{} goes on\n", text(document, "unblocked"));
       });
     }
   });

@@ -16,8 +16,9 @@
  * Transaction Each call of process(), timer() and drain() is one transaction: all it emitted, all
  *             state it changed, and its read position are committed together or not at all. After a
  *             crash the records of an uncommitted call come again, and the state is that of the
- * last committed one: for stream outputs and state the effect is exactly once. Times Milliseconds
- * since 1970 UTC as the gateway's clock stood; `synced` tells whether it was synchronised then.
+ *             last committed one: for stream outputs and state the effect is exactly once.
+ * Times       Milliseconds since 1970 UTC as the gateway's clock stood; `synced` tells whether it
+ *             was synchronised then.
  */
 #ifndef TIDEGATE_PLUGIN_H
 #define TIDEGATE_PLUGIN_H
@@ -61,7 +62,8 @@ typedef struct tidegate_record {
 typedef enum tidegate_verdict {
   TIDEGATE_PASS = 0,        /* handled */
   TIDEGATE_DROP = 1,        /* not wanted; counted */
-  TIDEGATE_DEAD_LETTER = 2, /* cannot be handled; counted and logged */
+  TIDEGATE_DEAD_LETTER = 2, /* cannot be handled: kept among the dead letters with its bytes; the
+                             * reason is what the call logged last */
 } tidegate_verdict;
 
 typedef enum tidegate_status {
@@ -129,10 +131,12 @@ typedef struct tidegate_plugin {
   tidegate_instance *(*create)(const tidegate_host *host, tidegate_slice config, char *error,
                                size_t error_size);
   /* Records in order. verdicts[i] is TIDEGATE_PASS unless the plugin sets it. Not TIDEGATE_OK:
-   * nothing of the call is committed and the batch comes again once; failing again, it is passed
-   * over, counted and logged. TIDEGATE_WOULD_BLOCK, of timer() as well: there is no room now where
-   * it writes to. Nothing is committed either, the instance stays as it is, and the call comes
-   * again a second later, as often as it takes; what it logged last is the reason that is reported.
+   * nothing of the call is committed, the instance is made anew, and the batch comes again; failing
+   * again, its records come one by one, and one that fails alone becomes a dead letter. After five
+   * of them in a row no more come until the operator says so. TIDEGATE_WOULD_BLOCK, of timer() as
+   * well: there is no room now where it writes to. Nothing is committed either, the instance stays
+   * as it is, and the call comes again a second later, as often as it takes; what it logged last is
+   * the reason that is reported.
    */
   tidegate_status (*process)(tidegate_instance *instance, const tidegate_record *records,
                              size_t count, uint32_t *verdicts);

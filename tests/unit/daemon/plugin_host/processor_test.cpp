@@ -1,5 +1,7 @@
 #include "daemon/plugin_host/processor.h"
 
+#include <fmt/format.h>
+
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@ using Catch::Matchers::Contains;
 using store::OpenStore;
 using store::TempDir;
 using store::TestLoop;
+using Strings = std::vector<std::string>;
 
 store::StoreOptions two_streams(const TempDir& dir) {
   store::StoreOptions options;
@@ -29,13 +32,33 @@ struct Running {
       : loop(the_loop),
         store(the_store),
         processor({"numbers", "numbering", "in", "out", std::move(config), 2000}, &table,
-                  *the_store, the_loop.clock, the_loop.timers, the_loop.post(), the_loop.metrics) {
+                  *the_store, the_loop.clock, the_loop.timers, the_loop.post(), the_loop.metrics,
+                  [this](const pipeline::Cause& cause, const store::Record& record) {
+                    if (has_no_room) return false;
+                    letters.push_back(fmt::format("{} {} {} {}", cause.seq, record.payload,
+                                                  cause.reason, cause.attempts));
+                    return true;
+                  }) {
     processor.start();
   }
 
   void put(const std::string& payload) {
     store.put(0, payload);
     processor.on_advanced();
+  }
+  // All of them come to the plugin in one batch.
+  void put_together(const std::vector<std::string>& payloads) {
+    store->set_paused(0, true);
+    for (const std::string& payload : payloads) put(payload);
+    store.flush();
+    store->set_paused(0, false);
+    processor.on_advanced();
+  }
+  void wait_for_state(const std::string& state) {
+    loop.run_until([&] {
+      loop.advance_ms(10);
+      return processor.status().state == state;
+    });
   }
   void wait_for_position(store::Seq position) {
     loop.run_until([&] {
@@ -47,6 +70,8 @@ struct Running {
 
   TestLoop& loop;
   OpenStore& store;
+  bool has_no_room = false;  // for dead letters
+  Strings letters;           // "seq payload reason attempts"
   tidegate_plugin table = numbering_table();
   Processor processor;
 };
@@ -82,7 +107,7 @@ TEST_CASE("outputs, state and position go on where they were after a restart") {
   CHECK(store.payloads(1, 1) == std::vector<std::string>{"a#1", "b#2"});
 }
 
-TEST_CASE("a call that fails leaves nothing, and a batch that fails twice is passed over") {
+TEST_CASE("a call that fails leaves nothing, and a record that fails twice is a dead letter") {
   TempDir dir;
   TestLoop loop;
   OpenStore store(loop, two_streams(dir));
@@ -93,9 +118,80 @@ TEST_CASE("a call that fails leaves nothing, and a batch that fails twice is pas
   running.wait_for_position(3);
   running.put("b");
   running.wait_for_position(4);
-  CHECK(store.payloads(1, 1) == std::vector<std::string>{"a#1", "b#2"});
-  CHECK(running.processor.status().errors >= 3);
+  CHECK(store.payloads(1, 1) == Strings{"a#1", "b#2"});
+  CHECK(running.letters == Strings{"2 throw as told 2"});
+  CHECK(running.processor.status().errors >= 2);
+  CHECK(running.processor.status().dead_letters == 1);
   CHECK(running.processor.status().state == "running");
+}
+
+TEST_CASE("of a batch that fails twice only what fails alone is a dead letter") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  running.put_together({"a", "throw", "b", "throw", "c"});
+  running.wait_for_position(6);
+  CHECK(store.payloads(1, 1) == Strings{"a#1", "b#2", "c#3"});
+  CHECK(running.letters == Strings{"2 throw as told 3", "4 throw as told 3"});
+  running.put("d");
+  running.wait_for_position(7);
+  CHECK(store.payloads(1, 4) == Strings{"d#4"});
+}
+
+TEST_CASE("what the plugin says it cannot handle is a dead letter, in order, and blocks nothing") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  running.put_together({"bad", "a", "bad", "bad", "bad", "bad", "bad"});
+  running.wait_for_position(8);
+  CHECK(store.payloads(1, 1) == Strings{"a#1"});
+  REQUIRE(running.letters.size() == 6);
+  CHECK(running.letters.front() == "1 bad no number in it 1");
+  CHECK(running.letters.back() == "7 bad no number in it 1");
+  CHECK(running.processor.status().errors == 0);
+  CHECK(running.processor.status().state == "running");
+}
+
+TEST_CASE(
+    "five records in a row that the plugin fails at block the processor, which keeps the rest") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  running.put_together({"throw", "throw", "throw", "throw", "throw", "throw", "a"});
+  running.wait_for_state("blocked");
+  CHECK(running.letters.size() == 5);
+  running.put("b");
+  store.flush();
+  CHECK(store->position(0) == 6);
+  CHECK_THAT(loop.metrics.text(), Contains("tidegate_processor_blocked{processor=\"numbers\"} 1"));
+
+  Numbering::throws = false;
+  running.processor.unblock();
+  running.wait_for_position(9);
+  Numbering::throws = true;
+  CHECK(store.payloads(1, 1) == Strings{"throw#1", "a#2", "b#3"});
+  CHECK(running.letters.size() == 5);
+  CHECK_THAT(loop.metrics.text(), Contains("tidegate_processor_blocked{processor=\"numbers\"} 0"));
+}
+
+TEST_CASE("a dead letter waits for room, and its record with it") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  running.has_no_room = true;
+  const std::string payload = GENERATE("throw", "bad");
+  running.put_together({payload, "a"});
+  running.wait_for_state("waiting");
+  CHECK(store->position(0) == 1);
+  running.has_no_room = false;
+  loop.advance_ms(1000);
+  running.wait_for_position(3);
+  CHECK(running.letters.size() == 1);
+  CHECK(store.payloads(1, 1) == Strings{"a#1"});
 }
 
 TEST_CASE("a plugin that has no room gets the same records again until it has") {
@@ -152,7 +248,8 @@ TEST_CASE("a sink reads without an output and emits nothing") {
   table.kind = TIDEGATE_SINK;
   REQUIRE(check_table(&table, "x.so"));
   Processor sink({"numbers", "numbering", "in", "", "{}", 2000}, &table, *store, loop.clock,
-                 loop.timers, loop.post(), loop.metrics);
+                 loop.timers, loop.post(), loop.metrics,
+                 [](const auto&, const auto&) { return true; });
   sink.start();
   store.put(0, "a");
   sink.on_advanced();

@@ -9,8 +9,9 @@
 
 namespace tg::plugin_host {
 
-// Emits each payload with a running number that it keeps in its state; a payload "fail" fails,
-// "throw" throws, "drop" is dropped, "block" has no room while the test says so.
+// Emits each payload with a running number that it keeps in its state; a payload "throw" throws
+// while the test says so, "drop" is dropped, "bad" is dead-lettered, "block" has no room while the
+// test says so.
 class Numbering : public tidegate::Processor {
  public:
   Numbering(tidegate::Host host, std::string_view config) : Processor(host) {
@@ -24,7 +25,12 @@ class Numbering : public tidegate::Processor {
                std::span<std::uint32_t> verdicts) override {
     for (std::size_t i = 0; i < records.size(); ++i) {
       const std::string payload(tidegate::view(records[i].payload));
-      if (payload == "throw") throw std::runtime_error("as told");
+      if (payload == "throw" && throws) throw std::runtime_error("as told");
+      if (payload == "bad") {
+        host().log(TIDEGATE_WARNING, "no number in it");
+        verdicts[i] = TIDEGATE_DEAD_LETTER;
+        continue;
+      }
       if (payload == "block" && has_no_room) throw tidegate::NoRoom("full as told");
       if (payload == "drop") {
         verdicts[i] = TIDEGATE_DROP;
@@ -38,6 +44,7 @@ class Numbering : public tidegate::Processor {
   void timer(std::int64_t) override { host().emit("out", "timer"); }
 
   static inline std::atomic<bool> has_no_room = false;
+  static inline std::atomic<bool> throws = true;
   static inline std::atomic<tidegate_status> emitted = TIDEGATE_OK;  // what the last emit() gave
 
  private:
