@@ -50,7 +50,8 @@ Report::Report(Metrics& metrics, const StoreOptions& options)
 void Report::add_streams_and_readers(const StoreOptions& options) {
   for (std::size_t i = streams_.size(); i < options.streams.size(); ++i) {
     const std::string& name = options.streams[i].name;
-    streams_.push_back({name});
+    streams_.emplace_back();
+    streams_.back().name = name;
     records_.push_back(
         metrics_.counter("tidegate_store_records_total", "Records appended", {{"stream", name}}));
     dropped_.push_back(metrics_.counter("tidegate_store_dropped_total",
@@ -79,36 +80,38 @@ void Report::dropped(StreamId stream) {
 }
 
 void Report::committed(const Committed& result, const std::vector<Committed::Stream>& before,
-                       const StoreOptions& options) {
+                       const StoreOptions& options, std::int64_t mono_ms) {
   commits_.add();
   note_duration(result.duration_us);
-  note_evictions(result, before, options);
+  note_evictions(result, before, options, mono_ms);
   for (std::size_t i = 0; i < result.missed.size(); ++i) {
     if (result.missed[i] > 0) missed_[i].add(result.missed[i]);
   }
 }
 
 void Report::note_evictions(const Committed& result, const std::vector<Committed::Stream>& before,
-                            const StoreOptions& options) {
+                            const StoreOptions& options, std::int64_t mono_ms) {
   for (std::size_t i = 0; i < result.streams.size(); ++i) {
     const auto& now = result.streams[i];
     auto& stream = streams_[i];
     for (const auto& eviction : now.evicted) {
       stream.evicted += eviction.records;
       evicted_[{stream.name, eviction.reason}].add(eviction.records);
-      if (stream.is_evicting) continue;
-      stream.is_evicting = true;
+      if (!stream.evictions[eviction.reason].happens(mono_ms)) continue;
       log::warning(kLog, {{"STREAM", stream.name}, {"REASON", eviction.reason}},
                    "stream {}: its oldest records are evicted ({})", stream.name, eviction.reason);
     }
-    // A full stream evicts in steps: the episode ends with a commit that grows into real room.
+    // A full stream evicts in steps: the episode ends with a commit that grows into real room. Age
+    // has nothing to do with room.
     const bool grew = now.next != before[i].next;
     const std::uint64_t max_size = options.streams[i].max_size;
     const bool has_room =
         now.bytes + std::min<std::uint64_t>(4 * kSegmentBytes, max_size / 2) < max_size &&
         result.space.room_bytes > 16 * kSegmentBytes;
     if (!grew || !has_room) continue;
-    if (now.evicted.empty()) stream.is_evicting = false;
+    for (auto& [reason, episode] : stream.evictions) {
+      if (now.evicted.empty() && reason != "max_age") episode.end();
+    }
     stream.is_dropping = false;
   }
 }

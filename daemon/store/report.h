@@ -1,6 +1,6 @@
 // What the store tells of itself beside its state: counters, and a line in the log at the beginning
-// of each episode (evictions of a stream, a slow disk, failing checkpoints, a full store), not for
-// each commit of it.
+// of each episode (evictions of a stream for one reason, a slow disk, failing checkpoints, a full
+// store), not for each commit of it.
 //
 // Thread: the loop's.
 #pragma once
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/base/metrics.h"
+#include "daemon/store/episode.h"
 #include "daemon/store/group.h"
 #include "daemon/store/store.h"
 
@@ -28,7 +29,7 @@ class Report {
   void dropped(StreamId stream);
   // before: what the database held until then.
   void committed(const Committed& result, const std::vector<Committed::Stream>& before,
-                 const StoreOptions& options);
+                 const StoreOptions& options, std::int64_t mono_ms);
   void failed(ErrorCode code);
   void checkpointed(const std::string& error);
   void quarantined() { quarantines_.add(); }
@@ -44,12 +45,12 @@ class Report {
   struct Stream {
     std::string name;
     std::uint64_t evicted = 0;
-    bool is_evicting = false;
+    std::map<std::string, Episode> evictions;  // by reason
     bool is_dropping = false;
   };
 
   void note_evictions(const Committed& result, const std::vector<Committed::Stream>& before,
-                      const StoreOptions& options);
+                      const StoreOptions& options, std::int64_t mono_ms);
   void note_duration(std::int64_t duration_us);
 
   Metrics& metrics_;

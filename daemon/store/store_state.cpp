@@ -393,7 +393,7 @@ void Store::State::committed(Committed result) {
     const auto& stream = result.streams[i];
     if (stream.next != committed_[i].next) advanced.push_back(static_cast<StreamId>(i));
   }
-  report_.committed(result, committed_, options_);
+  report_.committed(result, committed_, options_, clock_.mono_ms());
   space_ = result.space;
   committed_ = std::move(result.streams);
   if (result.more_to_delete) {
