@@ -111,33 +111,6 @@ ordered_json config_json(const Reloader& reloader) {
           {"restart_keys", reloader.restart_keys()}};
 }
 
-ordered_json streams_json(const Parts& parts) {
-  ordered_json all = ordered_json::array();
-  const double all_grow = growth_of_all(parts);
-  for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
-    const auto status = parts.store->status(static_cast<store::StreamId>(i));
-    if (status.name == pipeline::kDeadLetterStream) continue;  // has a section of its own
-    ordered_json age = nullptr;
-    if (status.oldest_wall_ms > 0) {
-      age = static_cast<double>(parts.clock->now().wall_ms - status.oldest_wall_ms) / 1000;
-    }
-    const config::Stream* stream = configured(*parts.config, status.name);
-    all.push_back(
-        {{"name", status.name},
-         {"priority", stream != nullptr ? ordered_json(stream->priority) : ordered_json()},
-         {"max_bytes", stream != nullptr ? ordered_json(stream->max_size) : ordered_json()},
-         {"records_per_s", parts.rates->per_second("records/" + status.name)},
-         {"full_in_s", full_in_s(status, stream, parts, all_grow)},
-         {"records", status.next - status.first},
-         {"bytes", status.bytes},
-         {"first", status.first},
-         {"next", status.next},
-         {"oldest_age_s", std::move(age)},
-         {"evicted", status.evicted}});
-  }
-  return all;
-}
-
 // What the configuration says that a reader is; null for one that it names no more.
 ordered_json kind_of(const config::Config& config, const store::ReaderStatus& reader) {
   const auto is_it = [&reader](const std::string& stream, const std::string& name) {
@@ -160,22 +133,6 @@ ordered_json backlog_of(const store::Store& store, const store::ReaderStatus& re
     return stream.next - std::min(std::max(reader.position, stream.first), stream.next);
   }
   return nullptr;
-}
-
-ordered_json readers_json(const Parts& parts) {
-  ordered_json all = ordered_json::array();
-  for (const auto& reader : parts.store->readers()) {
-    if (reader.stream == pipeline::kDeadLetterStream) continue;  // has a section of its own
-    all.push_back({{"stream", reader.stream},
-                   {"name", reader.name},
-                   {"kind", kind_of(*parts.config, reader)},
-                   {"position", reader.position},
-                   {"backlog", backlog_of(*parts.store, reader)},
-                   {"detached", reader.detached},
-                   {"paused", reader.paused},
-                   {"missed", reader.missed}});
-  }
-  return all;
 }
 
 // Of the metered bytes, what batching and compression saved.
@@ -252,6 +209,49 @@ ordered_json certificates_json(const Parts& parts) {
 }
 
 }  // namespace
+
+ordered_json streams_json(const Parts& parts) {
+  ordered_json all = ordered_json::array();
+  const double all_grow = growth_of_all(parts);
+  for (std::size_t i = 0; i < parts.store->stream_count(); ++i) {
+    const auto status = parts.store->status(static_cast<store::StreamId>(i));
+    if (status.name == pipeline::kDeadLetterStream) continue;  // has a section of its own
+    ordered_json age = nullptr;
+    if (status.oldest_wall_ms > 0) {
+      age = static_cast<double>(parts.clock->now().wall_ms - status.oldest_wall_ms) / 1000;
+    }
+    const config::Stream* stream = configured(*parts.config, status.name);
+    all.push_back(
+        {{"name", status.name},
+         {"priority", stream != nullptr ? ordered_json(stream->priority) : ordered_json()},
+         {"max_bytes", stream != nullptr ? ordered_json(stream->max_size) : ordered_json()},
+         {"records_per_s", parts.rates->per_second("records/" + status.name)},
+         {"full_in_s", full_in_s(status, stream, parts, all_grow)},
+         {"records", status.next - status.first},
+         {"bytes", status.bytes},
+         {"first", status.first},
+         {"next", status.next},
+         {"oldest_age_s", std::move(age)},
+         {"evicted", status.evicted}});
+  }
+  return all;
+}
+
+ordered_json readers_json(const Parts& parts) {
+  ordered_json all = ordered_json::array();
+  for (const auto& reader : parts.store->readers()) {
+    if (reader.stream == pipeline::kDeadLetterStream) continue;  // has a section of its own
+    all.push_back({{"stream", reader.stream},
+                   {"name", reader.name},
+                   {"kind", kind_of(*parts.config, reader)},
+                   {"position", reader.position},
+                   {"backlog", backlog_of(*parts.store, reader)},
+                   {"detached", reader.detached},
+                   {"paused", reader.paused},
+                   {"missed", reader.missed}});
+  }
+  return all;
+}
 
 ordered_json status_json(const Parts& parts) {
   ordered_json status;

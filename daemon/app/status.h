@@ -11,6 +11,9 @@
 namespace tg::app {
 
 [[nodiscard]] nlohmann::ordered_json status_json(const Parts& parts);
+// Parts of it: streams[], readers[].
+[[nodiscard]] nlohmann::ordered_json streams_json(const Parts& parts);
+[[nodiscard]] nlohmann::ordered_json readers_json(const Parts& parts);
 [[nodiscard]] std::string status_line(const Parts& parts);
 void update_gauges(const Parts& parts, Metrics& metrics);
 

@@ -31,7 +31,7 @@ AdminAnswer records_answer(const std::string& stream, const Result<store::Chunk>
                            std::uint64_t limit, bool exact) {
   if (!chunk) return error_answer(chunk.error());
   auto records = ordered_json::array();
-  if (chunk->first > chunk->asked && !chunk->records.empty()) {
+  if (chunk->first > chunk->asked) {
     records.push_back(
         {{"gap",
           {{"first", chunk->asked}, {"last", chunk->first - 1}, {"reason", chunk->gap_reason}}}});
@@ -132,8 +132,8 @@ void append_records(const Parts& parts, const AdminRequest& request, const Admin
 void add_streams_api(AdminRoutes& routes, const PartsNow& parts) {
   routes.add("GET", "/api/v1/streams", Access::kOpen,
              [parts](const AdminRequest&, AdminReply reply) {
-               auto status = status_json(parts());
-               reply(json_answer({{"streams", status["streams"]}, {"readers", status["readers"]}}));
+               const Parts now = parts();
+               reply(json_answer({{"streams", streams_json(now)}, {"readers", readers_json(now)}}));
              });
   routes.add("GET", "/api/v1/streams/{stream}/records", Access::kRead,
              [parts](const AdminRequest& request, const AdminReply& reply) {

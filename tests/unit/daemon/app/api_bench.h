@@ -19,6 +19,7 @@ struct ApiBench {
       now.config = &config;
       now.clock = &loop.clock;
       now.store = &*store;
+      now.rates = rates;
       return now;
     };
   }
@@ -43,6 +44,7 @@ struct ApiBench {
   store::TestLoop loop;
   store::OpenStore store;
   config::Config config;
+  const Rates* rates = nullptr;
   AdminRoutes routes;
   PartsNow parts;
 };

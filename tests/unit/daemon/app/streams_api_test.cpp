@@ -50,6 +50,50 @@ TEST_CASE("a lot of lines is stored whole or not at all; the wrong one is named"
   CHECK(bench.ask("POST", "/api/v1/streams/nowhere/records", good).first == 404);
 }
 
+TEST_CASE("the time until a stream is full: by its own limit, or by the room of the store") {
+  TempDir dir;
+  Bench bench(store::one_stream(dir));
+  Rates rates;
+  bench.config.streams.emplace_back();
+  bench.config.streams.back().name = "telemetry";
+  const auto full_in_s = [&](std::uint64_t max_size, double bytes_per_s) {
+    bench.config.streams.back().max_size = max_size;
+    rates = {};
+    rates.add("bytes/telemetry", 0, 0);
+    rates.add("bytes/telemetry", 10'000, bytes_per_s * 10);
+    return bench.ask("GET", "/api/v1/streams").second["streams"][0]["full_in_s"];
+  };
+  bench.rates = &rates;
+  bench.store.put(0, std::string(1000, 'x'));
+  const auto bytes = bench.store->status(0).bytes;
+  CHECK(full_in_s(bytes + 5000, 100) == 50.0);
+  CHECK(full_in_s(bytes / 2, 100) == 0.0);
+  CHECK(full_in_s(bytes + 5000, 0) == nullptr);
+  CHECK(full_in_s(bytes + 5000, -7) == nullptr);
+  const auto room = static_cast<double>(bench.store->space().room_bytes);
+  CHECK(full_in_s(std::uint64_t{1} << 60, 1000) == room / 1000);
+}
+
+TEST_CASE("a look at a stream that was evicted whole tells what is gone") {
+  TempDir dir;
+  auto options = store::one_stream(dir);
+  options.streams[0].max_age_ms = 1000;
+  Bench bench(options);
+  bench.store.put(0, "a");
+  bench.store.put(0, "b");
+  bench.loop.advance_ms(600'000);
+  bench.loop.run_until([&] {
+    bench.loop.advance_ms(1000);
+    return bench.store->status(0).first == 3;
+  });
+  const auto [status, page] = bench.ask("GET", std::string(kRecords) + "?from=1");
+  CHECK(status == 200);
+  REQUIRE(page["records"].size() == 1);
+  CHECK(page["records"][0]["gap"]["first"] == 1);
+  CHECK(page["records"][0]["gap"]["last"] == 2);
+  CHECK(bench.ask("GET", kRecords).second["records"].empty());
+}
+
 TEST_CASE("a full stream and one that is busy say so") {
   TempDir dir;
   const std::string line = R"({"topic":"a","payload":")" + std::string(3000, 'x') + "\"}\n";
