@@ -6,6 +6,7 @@
 
 #include "local-broker/broker/core.h"
 #include "local-broker/mqtt/encode.h"
+#include "local-broker/mqtt/properties.h"
 
 namespace tg::broker {
 namespace {
@@ -78,8 +79,27 @@ void write_packet(Core& core, Connection& connection) {
   write(core, connection, core.packet);
 }
 
+void explain(Core& core, const Connection& connection, std::string_view why,
+             const AppendPacket& append) {
+  std::string properties;
+  mqtt::put_property(properties, mqtt::Property::kReasonString, why);
+  core.packet.clear();
+  append(core.packet, properties);
+  if (core.packet.size() <= connection.max_packet_size) return;
+  core.packet.clear();
+  append(core.packet, {});
+}
+
 void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,
                mqtt::Reason reason) {
+  if (mqtt::is_failure(reason) && connection.version == mqtt::Version::k5 &&
+      connection.wants_reasons) {
+    explain(core, connection, mqtt::reason_text(reason), [&](auto& out, auto properties) {
+      mqtt::append_ack(out, type, packet_id, reason, properties);
+    });
+    write(core, connection, core.packet);
+    return;
+  }
   if (reason != mqtt::Reason::kSuccess && connection.version == mqtt::Version::k5) {
     const auto bytes = mqtt::encode_ack(type, packet_id, reason);
     write(core, connection, {bytes.data(), bytes.size()});
@@ -130,8 +150,8 @@ void close(Core& core, Connection& connection, std::string_view reason) {
 void disconnect(Core& core, Connection& connection, mqtt::Reason code, std::string_view reason) {
   if (connection.closing) return;
   if (connection.session != nullptr && connection.version == mqtt::Version::k5) {
-    core.packet.clear();
-    mqtt::append_disconnect(core.packet, code);
+    explain(core, connection, reason,
+            [code](auto& out, auto properties) { mqtt::append_disconnect(out, code, properties); });
     write(core, connection, core.packet);
   }
   close(core, connection, reason);

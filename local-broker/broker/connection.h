@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -112,8 +113,9 @@ struct Connection : Pollable {
   bool in_ready = false;
   bool in_dirty = false;
   bool closing = false;
-  bool has_yielded = false;  // in its last turn
-  std::string tail;          // received and not yet handled
+  bool has_yielded = false;   // in its last turn
+  bool wants_reasons = true;  // reason strings on packets that are neither CONNACK nor DISCONNECT
+  std::string tail;           // received and not yet handled
   // The last whole packet, or progress of a large one; before CONNECT, when MQTT began.
   std::int64_t last_received_ms = 0;
   std::unique_ptr<Will> will;
@@ -140,6 +142,11 @@ inline constexpr unsigned kConnectionSlotBits = 24;
 void write(Core& core, Connection& connection, std::string_view bytes);
 // core.packet; a peer that does not take so large a packet is ended instead [MQTT-3.1.2-24].
 void write_packet(Core& core, Connection& connection);
+// core.packet of version 5 as `append` makes it from a list of properties: with `why` as its reason
+// string, or without when the peer does not want it or takes no such packet [MQTT-3.2.2-19].
+using AppendPacket = std::function<void(std::string& out, std::string_view properties)>;
+void explain(Core& core, const Connection& connection, std::string_view why,
+             const AppendPacket& append);
 // Room at the end of the output, to be filled before anything else is written.
 char* reserve(Core& core, Connection& connection, std::size_t count);
 void write_ack(Core& core, Connection& connection, mqtt::PacketType type, std::uint16_t packet_id,

@@ -88,16 +88,19 @@ struct Counts {
 // Why a CONNECT was refused, in the metrics.
 struct Refusal {
   mqtt::Reason reason;
-  const char* name;
+  const char* name;  // of the metric's label
+  const char* why;   // for the client
 };
 inline constexpr std::array<Refusal, 7> kRefusals = {{
-    {mqtt::Reason::kUnsupportedVersion, "unsupported_version"},
-    {mqtt::Reason::kIdentifierNotValid, "identifier"},
-    {mqtt::Reason::kBadCredentials, "bad_credentials"},
-    {mqtt::Reason::kNotAuthorised, "not_authorised"},
-    {mqtt::Reason::kServerUnavailable, "unavailable"},
-    {mqtt::Reason::kBadAuthenticationMethod, "authentication_method"},
-    {mqtt::Reason::kQuotaExceeded, "no_memory"},
+    {mqtt::Reason::kUnsupportedVersion, "unsupported_version", "this version is not served"},
+    {mqtt::Reason::kIdentifierNotValid, "identifier",
+     "the client id is not valid, or belongs to another identity"},
+    {mqtt::Reason::kBadCredentials, "bad_credentials", "wrong user name or password"},
+    {mqtt::Reason::kNotAuthorised, "not_authorised", "not allowed"},
+    {mqtt::Reason::kServerUnavailable, "unavailable", "not available now"},
+    {mqtt::Reason::kBadAuthenticationMethod, "authentication_method",
+     "no authentication method is supported"},
+    {mqtt::Reason::kQuotaExceeded, "no_memory", "there is no memory for another session or will"},
 }};
 
 struct Report {

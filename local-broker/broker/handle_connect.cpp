@@ -41,19 +41,22 @@ std::uint8_t code_of(Version version, Reason reason) {
   }
 }
 
-void count_refusal(Core& core, Reason reason) {
-  const auto at = std::find_if(kRefusals.begin(), kRefusals.end(),
-                               [reason](const Refusal& known) { return known.reason == reason; });
-  TG_ASSERT(at != kRefusals.end());
-  core.refusals[static_cast<std::size_t>(at - kRefusals.begin())].add();
+// A CONNACK with a refusal; `why` is for version 5.
+void write_refusal(Core& core, Connection& connection, Version version, std::uint8_t code,
+                   std::string_view why) {
+  explain(core, connection, why, [version, code](auto& out, auto properties) {
+    mqtt::append_connack(out, version, false, code, properties);
+  });
+  write(core, connection, core.packet);
 }
 
 void refuse(Core& core, Connection& connection, Version version, Reason reason) {
-  count_refusal(core, reason);
+  const auto known = std::find_if(kRefusals.begin(), kRefusals.end(),
+                                  [reason](const Refusal& one) { return one.reason == reason; });
+  TG_ASSERT(known != kRefusals.end());
+  core.refusals[static_cast<std::size_t>(known - kRefusals.begin())].add();
   const std::uint8_t code = code_of(version, reason);
-  core.packet.clear();
-  mqtt::append_connack(core.packet, version, false, code);
-  write(core, connection, core.packet);
+  write_refusal(core, connection, version, code, known->why);
   if (core.peer_log.allow(core.now_ms)) {
     log::info(kLog, "CONNECT from {} refused with code {}",
               connection.peer ? address_text(*connection.peer) : "a peer", code);
@@ -162,7 +165,6 @@ std::string agree(const Core& core, Connection& connection, const mqtt::Connect&
   std::string out;
   using mqtt::Property;
   connection.window = std::min(options.max_inflight, wanted.receive_maximum);
-  if (wanted.max_packet_size != 0) connection.max_packet_size = wanted.max_packet_size;
   connection.v5 = std::make_unique<Version5>();
   connection.v5->alias_out_maximum =
       std::min(options.topic_alias_maximum, wanted.topic_alias_maximum);
@@ -306,13 +308,16 @@ Reason check(const Core& core, const ListenerOptions& listener, const mqtt::Conn
 }
 
 // The properties of version 5.
-Fault check_properties(const mqtt::Connect& connect, Reason& reason) {
+// Keeps what limits the answers.
+Fault check_properties(Connection& connection, const mqtt::Connect& connect, Reason& reason) {
   if (connect.version != Version::k5) return Fault::kNone;
   mqtt::ConnectProperties properties;
   mqtt::PublishProperties of_will;
   Fault fault = mqtt::read_connect_properties(connect.properties, properties);
   if (fault == Fault::kNone) fault = mqtt::read_will_properties(connect.will.properties, of_will);
   if (properties.has_authentication) reason = Reason::kBadAuthenticationMethod;
+  if (properties.max_packet_size != 0) connection.max_packet_size = properties.max_packet_size;
+  connection.wants_reasons = properties.problem_information;
   return fault;
 }
 
@@ -392,13 +397,11 @@ void handle_connect(Core& core, Connection& connection, const mqtt::Frame& frame
     refuse(core, connection, Version::k311, Reason::kUnsupportedVersion);
     return;
   }
-  if (fault == Fault::kNone) fault = check_properties(connect, reason);
+  if (fault == Fault::kNone) fault = check_properties(connection, connect, reason);
   if (fault != Fault::kNone) {
     if (connect.version == Version::k5 && fault != Fault::kFlags) {
-      core.packet.clear();
-      mqtt::append_connack(core.packet, Version::k5, false,
-                           static_cast<std::uint8_t>(mqtt::reason_of(fault)));
-      write(core, connection, core.packet);
+      write_refusal(core, connection, Version::k5,
+                    static_cast<std::uint8_t>(mqtt::reason_of(fault)), mqtt::fault_name(fault));
     }
     close_for(core, connection, fault);
     return;

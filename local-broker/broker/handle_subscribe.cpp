@@ -88,6 +88,23 @@ void give(Core& core, Connection& connection, OwedAnswer answer) {
   if (session.outbound.has_queued()) pump(core, connection);
 }
 
+// Of core.codes; with why the first refused filter was refused.
+std::string suback_of(Core& core, const Connection& connection, std::uint16_t packet_id) {
+  const auto append = [&](std::string& out, std::string_view properties) {
+    mqtt::append_suback(out, connection.version, packet_id, core.codes, properties);
+  };
+  const auto refused = std::find_if(core.codes.begin(), core.codes.end(), is_refused);
+  std::string packet;
+  if (refused == core.codes.end() || connection.version != mqtt::Version::k5 ||
+      !connection.wants_reasons) {
+    append(packet, {});
+  } else {
+    explain(core, connection, mqtt::reason_text(static_cast<Reason>(*refused)), append);
+    packet = core.packet;
+  }
+  return packet;
+}
+
 // At once, or for a stored session when it is durable: an answer says that the subscription lasts
 // as long as the session. Until then nothing more is read from the client.
 void give_when_durable(Core& core, Connection& connection, OwedAnswer answer) {
@@ -131,7 +148,7 @@ void handle_subscribe(Core& core, Connection& connection, const mqtt::Frame& fra
     if (is_refused(code) || !wants_retained(request, known)) continue;
     answer.replays.push_back({std::string(request.filter), code, head.subscription_id});
   }
-  mqtt::append_suback(answer.packet, connection.version, head.packet_id, core.codes);
+  answer.packet = suback_of(core, connection, head.packet_id);
   give_when_durable(core, connection, std::move(answer));
 }
 

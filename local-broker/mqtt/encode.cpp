@@ -19,6 +19,17 @@ std::size_t variable_integer_size(std::size_t value) {
   return size;
 }
 
+// A list of properties with its length before it.
+std::size_t list_size(std::string_view properties) {
+  return variable_integer_size(properties.size()) + properties.size();
+}
+void put_list(std::string& out, std::string_view properties) {
+  put_variable_integer(out, properties.size());
+  out.append(properties);
+}
+
+unsigned flags_of_ack(PacketType type) { return type == PacketType::kPubrel ? 2U : 0U; }
+
 // These write at `at` and return the place behind.
 char* write_byte(char* at, std::size_t byte) {
   *at = static_cast<char>(byte);
@@ -41,7 +52,7 @@ std::size_t publish_length(Version version, const Publish& publish) {
   std::size_t length = 2 + publish.topic.size() + publish.payload.size();
   if (publish.qos > 0) length += 2;
   if (version == Version::k5) {
-    length += variable_integer_size(publish.properties.size()) + publish.properties.size();
+    length += list_size(publish.properties);
   }
   return length;
 }
@@ -51,15 +62,11 @@ std::size_t publish_length(Version version, const Publish& publish) {
 void append_connack(std::string& out, Version version, bool session_present, std::uint8_t code,
                     std::string_view properties) {
   const bool v5 = version == Version::k5;
-  const std::size_t more =
-      v5 ? variable_integer_size(properties.size()) + properties.size() : std::size_t{0};
-  put_head(out, PacketType::kConnack, 0, 2 + more);
+  put_head(out, PacketType::kConnack, 0, 2 + (v5 ? list_size(properties) : 0));
   // [MQTT-3.2.2-4]; 3.1 has no such bit.
   out.push_back(session_present && code == kAccepted && version != Version::k31 ? '\x01' : '\0');
   out.push_back(static_cast<char>(code));
-  if (!v5) return;
-  put_variable_integer(out, properties.size());
-  out.append(properties);
+  if (v5) put_list(out, properties);
 }
 
 PublishLayout append_publish(std::string& out, Version version, const Publish& publish) {
@@ -95,11 +102,11 @@ std::size_t publish_size(Version version, const Publish& publish) {
 }
 
 void append_suback(std::string& out, Version version, std::uint16_t packet_id,
-                   const std::vector<std::uint8_t>& codes) {
+                   const std::vector<std::uint8_t>& codes, std::string_view properties) {
   const bool v5 = version == Version::k5;
-  put_head(out, PacketType::kSuback, 0, 2 + (v5 ? 1U : 0U) + codes.size());
+  put_head(out, PacketType::kSuback, 0, 2 + (v5 ? list_size(properties) : 0) + codes.size());
   put_u16(out, packet_id);
-  if (v5) put_variable_integer(out, 0);
+  if (v5) put_list(out, properties);
   for (const std::uint8_t code : codes) out.push_back(static_cast<char>(code));
 }
 
@@ -113,9 +120,18 @@ void append_unsuback(std::string& out, Version version, std::uint16_t packet_id,
   for (const std::uint8_t code : codes) out.push_back(static_cast<char>(code));
 }
 
-void append_disconnect(std::string& out, Reason reason) {
-  put_head(out, PacketType::kDisconnect, 0, 1);
+void append_disconnect(std::string& out, Reason reason, std::string_view properties) {
+  put_head(out, PacketType::kDisconnect, 0, 1 + (properties.empty() ? 0 : list_size(properties)));
   out.push_back(static_cast<char>(reason));
+  if (!properties.empty()) put_list(out, properties);
+}
+
+void append_ack(std::string& out, PacketType type, std::uint16_t packet_id, Reason reason,
+                std::string_view properties) {
+  put_head(out, type, flags_of_ack(type), 3 + list_size(properties));
+  put_u16(out, packet_id);
+  out.push_back(static_cast<char>(reason));
+  put_list(out, properties);
 }
 
 std::array<char, 5> encode_ack(PacketType type, std::uint16_t packet_id, Reason reason) {
@@ -124,8 +140,7 @@ std::array<char, 5> encode_ack(PacketType type, std::uint16_t packet_id, Reason 
 }
 
 std::array<char, 4> encode_ack(PacketType type, std::uint16_t packet_id) {
-  const unsigned flags = type == PacketType::kPubrel ? 2U : 0U;
-  return {static_cast<char>(static_cast<unsigned>(type) << 4U | flags), '\x02',
+  return {static_cast<char>(static_cast<unsigned>(type) << 4U | flags_of_ack(type)), '\x02',
           static_cast<char>(packet_id >> 8U), static_cast<char>(packet_id & 0xFFU)};
 }
 

@@ -27,12 +27,15 @@ PublishLayout append_publish(std::string& out, Version version, const Publish& p
 // `room` has publish_size() bytes.
 PublishLayout write_publish(char* room, Version version, const Publish& publish);
 void append_suback(std::string& out, Version version, std::uint16_t packet_id,
-                   const std::vector<std::uint8_t>& codes);
+                   const std::vector<std::uint8_t>& codes, std::string_view properties = {});
 // `codes`: version 5 answers each filter.
 void append_unsuback(std::string& out, Version version, std::uint16_t packet_id,
                      const std::vector<std::uint8_t>& codes);
-// Version 5 only.
-void append_disconnect(std::string& out, Reason reason);
+// Version 5 only, as the next.
+void append_disconnect(std::string& out, Reason reason, std::string_view properties = {});
+// PUBACK, PUBREC, PUBREL or PUBCOMP with all it may have.
+void append_ack(std::string& out, PacketType type, std::uint16_t packet_id, Reason reason,
+                std::string_view properties);
 // PUBACK, PUBREC, PUBREL or PUBCOMP of version 5 with a reason that is not 0.
 [[nodiscard]] std::array<char, 5> encode_ack(PacketType type, std::uint16_t packet_id,
                                              Reason reason);

@@ -82,6 +82,22 @@ bool is_reason_of(PacketType type, Reason reason) {
   }
 }
 
+std::string_view reason_text(Reason reason) {
+  switch (reason) {
+    case Reason::kNotAuthorised:
+      return "not allowed";
+    case Reason::kQuotaExceeded:
+      return "there is no room for it now";
+    case Reason::kTopicNameInvalid:
+    case Reason::kTopicFilterInvalid:
+      return "more topic levels than are allowed";
+    case Reason::kPacketIdNotFound:
+      return "no such packet id is in use";
+    default:
+      return "it cannot be done";
+  }
+}
+
 Reason reason_of(Fault fault) {
   switch (fault) {
     case Fault::kTooLarge:

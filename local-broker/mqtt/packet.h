@@ -101,6 +101,8 @@ enum class Reason : std::uint8_t {
 }
 // Whether a client may send this code in PUBACK, PUBREC, PUBREL, PUBCOMP or DISCONNECT.
 [[nodiscard]] bool is_reason_of(PacketType type, Reason reason);
+// Why, in words for the peer; of what is answered to a PUBLISH or SUBSCRIBE.
+[[nodiscard]] std::string_view reason_text(Reason reason);
 // How a version 5 peer is told.
 [[nodiscard]] Reason reason_of(Fault fault);
 

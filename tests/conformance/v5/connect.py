@@ -261,6 +261,24 @@ def problem_information(t):
     equal(client.expect(codec.SUBACK).properties, [], 'properties of SUBACK')
 
 
+@case('MQTT-3.2.2-19 MQTT-3.4.2-2 MQTT-3.14.2-3',
+      'failures come with a reason string, but not beyond the maximum packet size of the client')
+def reason_strings(t):
+    method = (codec.AUTH_METHOD, 'x')
+    refusal = t.refused(0x8C, properties=[method])
+    check('method' in refusal.get(codec.REASON_STRING), f'{refusal.properties}')
+    refusal = t.refused(0x8C, properties=[method, (codec.MAXIMUM_PACKET_SIZE, 10)])
+    equal(refusal.properties, [], 'properties of a small CONNACK')
+    client = t.connect()
+    answer = client.publish_done('$SYS/broker/version', 'x', 1)
+    check(answer.get(codec.REASON_STRING), f'{answer.properties}')
+    client.send(codec.subscribe(5, [('x/' * 1000, 0)]))
+    check('levels' in client.expect(codec.SUBACK).get(codec.REASON_STRING), 'reason string of SUBACK')
+    client.send(codec.subscribe(5, [('x/#/y', 0)]))
+    check(client.expect(codec.DISCONNECT).get(codec.REASON_STRING), 'reason string of DISCONNECT')
+    client.expect_closed()
+
+
 @case('MQTT-3.2.2-15', 'the maximum packet size that CONNACK names is the limit')
 def maximum_packet_size(t):
     client = t.connect()

@@ -12,6 +12,8 @@ std::string long_number(std::uint32_t value) {
   return number(static_cast<int>(value >> 16U)) + number(static_cast<int>(value & 0xFFFFU));
 }
 std::string session_expiry(std::uint32_t seconds) { return "\x11" + long_number(seconds); }
+// A reason string.
+std::string why(const std::string& words) { return "\x1F" + text(words); }
 std::string message_expiry(std::uint32_t seconds) { return "\x02" + long_number(seconds); }
 
 // A client of version 5.
@@ -205,13 +207,43 @@ TEST_CASE("A publish that is refused for good is answered at version 5") {
   a.open("a");
   f.hooks.intake = Intake::kRefuse;
   a.publish5("t", "x", 1, 1);
-  CHECK(a.next().body == number(1) + "\x97");
+  CHECK(a.next().body == number(1) + "\x97" + list(why("there is no room for it now")));
   f.hooks.intake = Intake::kDone;
   f.hooks.denied_topic = "secret";
   a.publish5("secret", "x", 2, 2);
-  CHECK(a.next().body == number(2) + "\x87");
+  CHECK(a.next().body == number(2) + "\x87" + list(why("not allowed")));
   a.publish5("t", "x", 2, 2);  // the id is free again
   CHECK(a.next().body == number(2) + "\x10");
+}
+
+TEST_CASE("A client that wants no reasons gets them with CONNACK and DISCONNECT only") {
+  Fixture f;
+  Client5 a(f);
+  a.open("a", "\x17\0"s);
+  f.hooks.intake = Intake::kRefuse;
+  a.publish5("t", "x", 1, 1);
+  CHECK(a.next().body == number(1) + "\x97");
+  a.send(packet(0x82, number(9) + list("") + text("a/#/b") + "\0"s));
+  const Packet end = a.next();
+  CHECK(end.type == 14);
+  CHECK(end.body.substr(1) == list(why("filter")));
+}
+
+TEST_CASE("Reasons are left out where the client takes no such packet") {
+  Fixture f;
+  f.hooks.denied_access = Access::kSubscribe;
+  f.hooks.denied_topic = "secret";
+  Client5 a(f);
+  a.open("a", "\x27" + long_number(60));
+  a.send(packet(0x82, number(9) + list("") + text("secret") + "\0"s));
+  CHECK(a.next().body == number(9) + list(why("not allowed")) + "\x87");
+  Client5 b(f);
+  b.open("b", "\x27" + long_number(30));  // its CONNACK is smaller
+  b.send(packet(0x82, number(9) + list("") + text("secret") + "\0"s));
+  CHECK(b.next().body == number(9) + list(why("not allowed")) + "\x87");
+  f.broker->disconnect_all();
+  CHECK(b.next().body == "\x8B");
+  CHECK(a.next().body == "\x8B" + list(why("the broker is shutting down")));
 }
 
 TEST_CASE("Topic aliases work both ways") {

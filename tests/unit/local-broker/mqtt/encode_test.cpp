@@ -72,6 +72,21 @@ TEST_CASE("SUBACK has a code for each filter; UNSUBACK only at version 5") {
   CHECK(out == "\xB0\5\0\7\0\0\x11"s);
 }
 
+TEST_CASE("Properties come with their length, and DISCONNECT without any is one byte") {
+  std::string out;
+  append_disconnect(out, Reason::kServerShuttingDown);
+  CHECK(out == "\xE0\1\x8B"s);
+  out.clear();
+  append_disconnect(out, Reason::kServerShuttingDown, "\x1F\0\2ab"sv);
+  CHECK(out == "\xE0\7\x8B\5\x1F\0\2ab"s);
+  out.clear();
+  append_ack(out, PacketType::kPubrel, 0x0102, Reason::kPacketIdNotFound, "\x1F\0\1a"sv);
+  CHECK(out == "\x62\x8\1\2\x92\4\x1F\0\1a"s);
+  out.clear();
+  append_suback(out, Version::k5, 7, {0x87}, "\x1F\0\1a"sv);
+  CHECK(out == "\x90\x8\0\7\4\x1F\0\1a\x87"s);
+}
+
 TEST_CASE("Acknowledgements are four bytes, and PUBREL has its flag") {
   const auto puback = encode_ack(PacketType::kPuback, 0x0102);
   CHECK(std::string_view(puback.data(), 4) == "\x40\2\1\2"sv);
