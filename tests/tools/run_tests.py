@@ -298,9 +298,10 @@ class Runner:
         folder = f"build-{kind.removeprefix('system-')}"
         if not tests or not self.build(folder, ['local-broker/app/tidegate-broker']):
             return
-        env = {'TIDEGATE_BUILD': str(ROOT / folder), 'TIDEGATE_SANITIZED': '1', **SANITIZER_ENV}
+        env = {'TIDEGATE_BUILD': str(ROOT / folder), 'TIDEGATE_SANITIZED': '1',
+               'TIDEGATE_LONG': '1' if self.long else '', **SANITIZER_ENV}
         for name in tests:
-            code, output, seconds = run([f'tests/system/{name}'], 120, env)
+            code, output, seconds = run([f'tests/system/{name}'], 1200 if self.long else 120, env)
             if code == 0:
                 self.tally.ok(f'{kind}/{name}', seconds)
             else:
