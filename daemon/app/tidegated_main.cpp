@@ -9,8 +9,10 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "daemon/app/check_files.h"
@@ -20,6 +22,7 @@
 #include "daemon/app/gateway.h"
 #include "daemon/app/version.h"
 #include "daemon/app/wipe.h"
+#include "daemon/base/directory_lock.h"
 #include "daemon/base/log.h"
 #include "daemon/config/last_good.h"
 #include "daemon/config/load.h"
@@ -71,6 +74,14 @@ std::optional<app::ConfigOrigin> origin_of(config::LoadResult loaded, const std:
 // True when it is to begin anew.
 Result<bool> run_gateway(app::ConfigOrigin origin) {
   const std::string data_dir = origin.loaded.config->data_dir;
+  std::error_code error;
+  std::filesystem::create_directories(data_dir, error);
+  if (error)
+    return fail(ErrorCode::kIo,
+                fmt::format("cannot make the data directory {}: {}", data_dir, error.message()));
+  // Before anything is touched: another daemon may be at work there.
+  const auto lock = DirectoryLock::take(data_dir);
+  if (!lock) return tl::unexpected(lock.error());
   if (app::is_marked_for_wipe(data_dir)) {
     if (auto wiped = app::wipe(data_dir); !wiped) return tl::unexpected(wiped.error());
     log::warning(kLog, "factory reset: {} is wiped", data_dir);

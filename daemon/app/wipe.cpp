@@ -57,14 +57,4 @@ Result<void> wipe(const fs::path& data_dir) {
   return sync_folder(data_dir);
 }
 
-bool is_in_use(const fs::path& data_dir) {
-  // SQLite holds a shared lock on a database in WAL mode as long as it is open.
-  const UniqueFd fd(::open((data_dir / "streams.db").c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd.is_open()) return false;
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  return ::fcntl(fd.get(), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
-
 }  // namespace tg::app

@@ -15,7 +15,4 @@ Result<void> mark_for_wipe(const std::filesystem::path& data_dir);
 [[nodiscard]] bool is_marked_for_wipe(const std::filesystem::path& data_dir);
 Result<void> wipe(const std::filesystem::path& data_dir);
 
-// Does another process have the store open?
-[[nodiscard]] bool is_in_use(const std::filesystem::path& data_dir);
-
 }  // namespace tg::app

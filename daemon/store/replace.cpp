@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "daemon/base/directory_lock.h"
 #include "daemon/base/unique_fd.h"
 #include "daemon/store/migrations.h"
 #include "daemon/store/quarantine.h"
@@ -29,21 +30,6 @@ Result<void> sync(const fs::path& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.is_open() && ::fsync(fd.get()) == 0) return {};
   return tl::unexpected(io_error(path, std::strerror(errno)));
-}
-
-// Keeps a daemon from opening the database meanwhile: SQLite takes locks of the same kind.
-Result<UniqueFd> lock(const fs::path& file) {
-  UniqueFd fd(::open(file.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd.is_open()) {
-    if (errno == ENOENT) return fd;
-    return tl::unexpected(io_error(file, std::strerror(errno)));
-  }
-  struct flock all {};
-  all.l_type = F_WRLCK;
-  all.l_whence = SEEK_SET;
-  if (::fcntl(fd.get(), F_SETLK, &all) == 0) return fd;
-  return fail(ErrorCode::kBusy,
-              fmt::format("a daemon has {} open: stop it first", file.parent_path().string()));
 }
 
 // The copy in the data directory; gone again unless it is kept.
@@ -151,7 +137,7 @@ Result<Replaced> replace_database(const fs::path& data_dir, const fs::path& back
     return fail(ErrorCode::kNotFound, fmt::format("{} is no directory", data_dir.string()));
   }
   const fs::path file = data_dir / "streams.db";
-  const auto held = lock(file);
+  const auto held = DirectoryLock::take(data_dir);
   if (!held) return tl::unexpected(held.error());
   if (const auto set = unsalvaged_set(data_dir)) {
     return fail(ErrorCode::kBusy,

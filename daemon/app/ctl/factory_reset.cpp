@@ -11,6 +11,7 @@
 #include "daemon/app/ctl/nouns.h"
 #include "daemon/app/ctl/text.h"
 #include "daemon/app/wipe.h"
+#include "daemon/base/directory_lock.h"
 #include "daemon/config/last_good.h"
 #include "daemon/config/load.h"
 
@@ -51,7 +52,8 @@ void reset_by_hand(Context& context, const Options& options) {
   if (!std::filesystem::is_directory(data_dir)) {
     return context.fail(kRefused, fmt::format("{} is no directory", data_dir.string()));
   }
-  if (app::is_in_use(data_dir)) {
+  const auto lock = DirectoryLock::take(data_dir);
+  if (!lock) {
     return context.fail(kRefused,
                         fmt::format("a daemon that does not answer on {} has {} open; stop it, or "
                                     "name its socket with --socket",

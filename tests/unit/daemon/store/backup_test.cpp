@@ -1,14 +1,10 @@
 // A backup that is made while commits go on, and what a store becomes that it is put in place of.
 #include "daemon/store/backup.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
 #include <fstream>
 #include <iterator>
 
+#include "daemon/base/directory_lock.h"
 #include "daemon/store/replace.h"
 #include "daemon/store/space.h"
 #include "tests/unit/daemon/store/test_loop.h"
@@ -220,38 +216,17 @@ TEST_CASE("what is no sound store of a version that is known changes nothing") {
   CHECK(store.payloads(0, 1) == std::vector<std::string>{"old"});
 }
 
-TEST_CASE("a store that another process has open is not replaced") {
+TEST_CASE("a store that another process uses is not replaced") {
   TempDir dir;
   TempDir work;
-  TestLoop loop;
   const auto backup = make_backup(work, 1);
   {
-    OpenStore store(loop, options_of(dir));
-    store.put(0, "old");
+    const auto daemon = DirectoryLock::take(dir.path);
+    REQUIRE(daemon);
+    const auto replaced = replace_database(dir.path, backup, kWallMs);
+    REQUIRE_FALSE(replaced);
+    CHECK(replaced.error().code == ErrorCode::kBusy);
   }
-  // Locks are a process's own: another one holds it.
-  int ready[2];
-  REQUIRE(::pipe(ready) == 0);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const int fd = ::open((dir.path / "streams.db").c_str(), O_RDWR);
-    struct flock shared {};
-    shared.l_type = F_RDLCK;
-    shared.l_whence = SEEK_SET;
-    const char byte = ::fcntl(fd, F_SETLK, &shared) == 0 ? 'y' : 'n';
-    if (::write(ready[1], &byte, 1) == 1) ::pause();
-    ::_exit(0);
-  }
-  char byte = 0;
-  REQUIRE(::read(ready[0], &byte, 1) == 1);
-  REQUIRE(byte == 'y');
-  const auto replaced = replace_database(dir.path, backup, kWallMs);
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  ::close(ready[0]);
-  ::close(ready[1]);
-  REQUIRE_FALSE(replaced);
-  CHECK(replaced.error().code == ErrorCode::kBusy);
   CHECK(replace_database(dir.path, backup, kWallMs));
 }
 
