@@ -54,14 +54,17 @@ bool RecordCursor::next(Record& record) {
   record.retain = (flags & kRetain) != 0;
   record.received.quality =
       (flags & kSynchronised) != 0 ? ClockQuality::kSynchronised : ClockQuality::kUnsynchronised;
-  record.boot = static_cast<std::uint32_t>(reader.varint());
+  const std::uint64_t boot = reader.varint();
+  record.boot = static_cast<std::uint32_t>(boot);
   record.received.mono_ms = static_cast<std::int64_t>(reader.varint());
   record.received.wall_ms = static_cast<std::int64_t>(reader.varint());
   record.publisher = reader.str();
   record.topic = reader.str();
   record.payload = reader.str();
   record.tail = reader.take(reader.remaining());
-  if (outer.failed() || reader.failed() || record.qos > 2) {
+  const bool is_sound = record.qos <= 2 && record.boot == boot && record.received.mono_ms >= 0 &&
+                        record.received.wall_ms >= 0;
+  if (outer.failed() || reader.failed() || !is_sound) {
     failed_ = true;
     return false;
   }

@@ -4,6 +4,8 @@
 #include <random>
 #include <string>
 
+#include "daemon/base/bytes.h"
+
 namespace tg::store {
 namespace {
 
@@ -69,6 +71,22 @@ TEST_CASE("a clock before 1970 is stored as 1970") {
   RecordCursor cursor(bytes);
   REQUIRE(cursor.next(read));
   CHECK(read.received.wall_ms == 0);
+}
+
+TEST_CASE("a record with a number that does not fit is malformed") {
+  const std::string rest("\0\0\0", 3);  // publisher, topic, payload
+  for (const std::string& numbers :
+       {std::string("\x80\x80\x80\x80\x10\0\0", 7),                          // boot
+        std::string("\0\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\0", 12),     // mono_ms
+        std::string("\0\0\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12)}) {  // wall_ms
+    const std::string body = '\0' + numbers + rest;
+    std::string bytes;
+    put_str(bytes, body);
+    RecordCursor cursor(bytes);
+    Record read;
+    CHECK_FALSE(cursor.next(read));
+    CHECK(cursor.failed());
+  }
 }
 
 TEST_CASE("a record that is cut anywhere fails and is not returned") {
