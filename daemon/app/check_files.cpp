@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "daemon/app/broker_config.h"
+#include "daemon/base/log.h"
 #include "daemon/config/validate.h"
 #include "daemon/plugin_host/loader.h"
 #include "local-broker/broker/transport/tls_context.h"
@@ -55,12 +56,29 @@ void check_plugins(config::LoadResult& loaded) {
   }
 }
 
+// A warning: the daemon runs without them.
+void check_components(config::LoadResult& loaded) {
+  const config::Value* log = loaded.tree.find("log");
+  const config::Value* components = log != nullptr ? log->find("components") : nullptr;
+  if (components == nullptr) return;
+  const auto known = log::components();
+  std::string all;
+  for (const auto& component : known) all += (all.empty() ? "" : ", ") + component.name;
+  for (const auto& [name, level] : components->map) {
+    const auto has = [&name = name](const auto& component) { return component.name == name; };
+    if (std::any_of(known.begin(), known.end(), has)) continue;
+    loaded.warnings.push_back(
+        {level.place, "log.components." + name, "there is no such component; there is: " + all});
+  }
+}
+
 }  // namespace
 
 void check_files(config::LoadResult& loaded) {
   if (!loaded.config) return;
   for (std::size_t i = 0; i < loaded.config->uplinks.size(); ++i) check_uplink(loaded, i);
   check_plugins(loaded);
+  check_components(loaded);
   check_listener_files(loaded);
   if (!loaded.errors.empty()) loaded.config.reset();
 }

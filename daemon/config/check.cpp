@@ -24,19 +24,6 @@ std::vector<std::string_view> children(std::string_view pattern) {
   return names;
 }
 
-std::string nearest(std::string_view name, const std::vector<std::string_view>& known) {
-  const auto best = std::min_element(known.begin(), known.end(), [name](auto a, auto b) {
-    return distance(name, a) < distance(name, b);
-  });
-  if (best == known.end()) return {};
-  if (distance(name, *best) <= std::max<std::size_t>(2, name.size() / 2)) {
-    return fmt::format("; did you mean {}?", *best);
-  }
-  std::string all;
-  for (const auto other : known) all += (all.empty() ? "" : ", ") + std::string(other);
-  return "; known here: " + all;
-}
-
 const char* kind_name(const Value& value) {
   switch (value.kind) {
     case Value::Kind::kNull:
@@ -168,11 +155,12 @@ class Checker {
                                              const char* form) {
     if (!number) return fmt::format("\"{}\" is not {}", text, form);
     if (*number >= key.min && *number <= key.max) return std::nullopt;
-    const char* unit = key.type == Type::kDuration ? " ms"
-                       : key.type == Type::kSize   ? " bytes"
-                                                   : "";
-    if (key.max == UINT64_MAX) return fmt::format("\"{}\" is below {}{}", text, key.min, unit);
-    return fmt::format("\"{}\" is not between {} and {}{}", text, key.min, key.max, unit);
+    const auto written = [&key](std::uint64_t value) {
+      if (key.type == Type::kDuration) return duration_text(value);
+      return key.type == Type::kSize ? size_text(value) : std::to_string(value);
+    };
+    if (key.max == UINT64_MAX) return fmt::format("\"{}\" is below {}", text, written(key.min));
+    return fmt::format("\"{}\" is not between {} and {}", text, written(key.min), written(key.max));
   }
 
   static std::optional<std::string> scalar(const std::string& text, const Key& key) {

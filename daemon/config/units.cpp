@@ -1,5 +1,7 @@
 #include "daemon/config/units.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -38,7 +40,19 @@ std::optional<std::uint64_t> scaled(std::string_view text, const Unit (&units)[N
   return std::nullopt;
 }
 
+template <std::size_t N>
+std::string written(std::uint64_t value, const Unit (&units)[N]) {
+  const Unit* best = nullptr;
+  for (const auto& unit : units) {
+    if (value % unit.factor == 0 && (best == nullptr || unit.factor > best->factor)) best = &unit;
+  }
+  return value == 0 ? "0" : fmt::format("{}{}", value / best->factor, best->name);
+}
+
 }  // namespace
+
+std::string duration_text(std::uint64_t ms) { return written(ms, kDurations); }
+std::string size_text(std::uint64_t bytes) { return written(bytes, kSizes); }
 
 std::optional<std::uint64_t> parse_integer(std::string_view text) {
   const auto parts = split(text);
@@ -76,6 +90,19 @@ std::size_t distance(std::string_view a, std::string_view b) {
     }
   }
   return row[b.size()];
+}
+
+std::string nearest(std::string_view name, const std::vector<std::string_view>& known) {
+  const auto best = std::min_element(known.begin(), known.end(), [name](auto a, auto b) {
+    return distance(name, a) < distance(name, b);
+  });
+  if (best == known.end()) return {};
+  if (distance(name, *best) <= std::max<std::size_t>(2, name.size() / 2)) {
+    return fmt::format("; did you mean {}?", *best);
+  }
+  std::string all;
+  for (const auto other : known) all += (all.empty() ? "" : ", ") + std::string(other);
+  return "; known here: " + all;
 }
 
 }  // namespace tg::config

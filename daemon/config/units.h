@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tg::config {
 
@@ -18,7 +19,14 @@ namespace tg::config {
 [[nodiscard]] std::optional<std::int64_t> parse_duration_ms(std::string_view text);
 [[nodiscard]] std::optional<int> parse_percent(std::string_view text);
 
-// Edit distance, for "did you mean".
+// As one would write it: "30s", "1GiB"; in the largest unit that loses nothing.
+[[nodiscard]] std::string duration_text(std::uint64_t ms);
+[[nodiscard]] std::string size_text(std::uint64_t bytes);
+
+// Edit distance.
 [[nodiscard]] std::size_t distance(std::string_view a, std::string_view b);
+// For the end of an error about an unknown name: "; did you mean …?", or all that are known.
+[[nodiscard]] std::string nearest(std::string_view name,
+                                  const std::vector<std::string_view>& known);
 
 }  // namespace tg::config

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <optional>
 #include <set>
@@ -70,14 +71,14 @@ class Validator {
 
   void must_be_stream(const std::string& name, const Place& where, const std::string& path) {
     if (name.empty()) return;  // missing: said already
-    std::string_view best;
+    std::vector<std::string_view> known;
     for (const auto& stream : config_.streams) {
       if (stream.name == name) return;
-      if (best.empty() || distance(name, stream.name) < distance(name, best)) best = stream.name;
+      known.push_back(stream.name);
     }
     add(where, path,
-        best.empty() ? fmt::format("there is no stream {}; streams has none", name)
-                     : fmt::format("there is no stream {}; did you mean {}?", name, best));
+        fmt::format("there is no stream {}{}", name,
+                    known.empty() ? "; streams has none" : nearest(name, known)));
   }
 
   static std::optional<std::string> syntax_problem(std::string_view filter) {
@@ -113,10 +114,17 @@ class Validator {
   void check_streams() {
     const Value* streams = tree_.find("streams");
     for (const auto& stream : config_.streams) {
-      if (stream.name.starts_with('$')) {
-        add(streams->find(stream.name)->place, fmt::format("streams.{}", stream.name),
-            "a name that begins with $ is the gateway's own");
-      }
+      const auto problem = [&stream]() -> const char* {
+        if (stream.name.starts_with('$')) return "a name that begins with $ is the gateway's own";
+        const bool is_plain = std::all_of(stream.name.begin(), stream.name.end(), [](char c) {
+          return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' ||
+                 c == '.';
+        });
+        if (is_plain && stream.name.size() <= 64) return nullptr;
+        return "a name has letters, digits, -, _ and . only, at most 64 of them";
+      }();
+      if (problem == nullptr) continue;
+      add(streams->find(stream.name)->place, fmt::format("streams.{}", stream.name), problem);
     }
   }
 
@@ -277,6 +285,12 @@ class Validator {
 
   // What could not be opened at the start.
   void check_admin() {
+    // What the kernel takes as the name of a socket.
+    if (config_.admin_socket.size() > 107) {
+      add(find_path(tree_, "admin.socket")->place, "admin.socket",
+          fmt::format("\"{}\" is longer than the 107 bytes a socket's name may have",
+                      config_.admin_socket));
+    }
     const std::string& http = config_.admin_http;
     const auto problem = [&]() -> const char* {
       if (http.empty()) return nullptr;

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <regex>
+#include <sstream>
 #include <string>
 
 #include "daemon/config/table.h"
@@ -303,7 +305,35 @@ TEST_CASE("features that are not there yet are checked and named in one warning"
   CHECK_THAT(error_of("streams: { s: { compression: rar } }\n"), Contains("none, zstd"));
 }
 
-TEST_CASE("the example file is right but for what this version lacks, and names every key") {
+namespace {
+
+// The lines of a section of the example, and the comments between the sections.
+std::string section_of(const std::string& text, const std::string& name) {
+  std::istringstream lines(text);
+  std::string out;
+  bool is_in = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && std::isalpha(static_cast<unsigned char>(line[0])) != 0) {
+      is_in = line.starts_with(name + ':');
+    }
+    if (is_in || line.starts_with('#')) out += line + '\n';
+  }
+  return out;
+}
+
+// As the value of the key, or in brackets behind it.
+bool shows_default(const std::string& section, const std::string& key, const std::string& value) {
+  const std::regex special(R"([.*+?(){}|^$\[\]\\])");
+  const std::string escaped = std::regex_replace(value, special, R"(\$&)");
+  const std::string word = "\\b" + key + "\\b";
+  const std::regex as_value(word + ": *\"?" + escaped + "\"?([ ,}#\\]]|$)", std::regex::multiline);
+  const std::regex in_brackets(word + ".*\\[(one: )?" + escaped + "( =[^\\]]*)?\\]");
+  return std::regex_search(section, as_value) || std::regex_search(section, in_brackets);
+}
+
+}  // namespace
+
+TEST_CASE("the example file is right, and shows every key with its default") {
   std::ifstream input(TIDEGATE_EXAMPLE);
   REQUIRE(input);
   const std::string text((std::istreambuf_iterator<char>(input)), {});
@@ -316,11 +346,31 @@ TEST_CASE("the example file is right but for what this version lacks, and names 
   INFO(all(loaded.errors));
   CHECK(loaded.config);
   for (const auto& key : keys()) {
-    const auto name = key.path.substr(key.path.rfind('.') + 1);
+    const std::string path(key.path);
+    const auto name = path.substr(path.rfind('.') + 1);
     if (name == "*" || name.ends_with("[]")) continue;
-    INFO(key.path);
-    CHECK(text.find(name) != std::string::npos);
+    const std::string top = path.substr(0, path.find_first_of(".["));
+    const std::string section = section_of(text, top == "uplinks" ? "cloud" : top);
+    INFO(path);
+    CHECK(section.find(name) != std::string::npos);
+    if (!key.standard.empty()) CHECK(shows_default(section, name, std::string(key.standard)));
   }
+}
+
+TEST_CASE("ranges and names are told as they are written") {
+  CHECK(duration_text(1000) == "1s");
+  CHECK(duration_text(1500) == "1500ms");
+  CHECK(duration_text(315'360'000'000) == "3650d");
+  CHECK(size_text(131'072) == "128KiB");
+  CHECK(size_text(1'125'899'906'842'624) == "1048576GiB");
+  CHECK(size_text(100) == "100B");
+  CHECK(size_text(0) == "0");
+  CHECK_THAT(error_of("canary: { timeout: 99999d }\n"), Contains("is not between 1s and "));
+  CHECK_THAT(error_of(kCloud + "exports: [ { name: e, stream: zzzzzzz, to: cloud, topic: t } ]\n"),
+             Contains("there is no stream zzzzzzz; known here: "));
+  CHECK_THAT(error_of("streams: { \"a b\": {} }\n"), Contains("letters, digits, -, _ and . only"));
+  CHECK_THAT(error_of("admin: { socket: /" + std::string(107, 's') + " }\n"),
+             Contains("admin.socket"));
 }
 
 TEST_CASE("sizes, durations and percentages") {
