@@ -28,6 +28,11 @@ const char* health_name(store::Health health) {
 }
 
 // Why it is degraded; empty when it is not.
+std::vector<plugin_host::ProcessorStatus> processors_of(const Parts& parts) {
+  if (parts.plugins == nullptr) return {};
+  return parts.plugins->status();
+}
+
 std::string reason(const Parts& parts) {
   if (parts.store->health() != store::Health::kOk) {
     return fmt::format("store {}: {}", health_name(parts.store->health()),
@@ -35,6 +40,17 @@ std::string reason(const Parts& parts) {
   }
   if (parts.reloader->runs_last_good()) {
     return "the configuration is invalid, the last good one runs: " + parts.reloader->problem();
+  }
+  for (const auto* uplink : parts.uplinks) {
+    for (const auto& item : uplink->status().exports) {
+      if (!item.blocked.empty())
+        return fmt::format("export {} is blocked: {}", item.name, item.blocked);
+    }
+  }
+  for (const auto& item : processors_of(parts)) {
+    if (item.state != "failed" && item.state != "blocked") continue;
+    return fmt::format("processor {} {}: {}", item.name,
+                       item.state == "failed" ? "has failed" : "is blocked", item.last_error);
   }
   return {};
 }
@@ -174,10 +190,9 @@ void add_uplink(ordered_json& status, const Parts& parts, const uplink::UplinkSt
   }
 }
 
-ordered_json processors_json(const plugin_host::PluginHost* plugins) {
+ordered_json processors_json(const Parts& parts) {
   ordered_json all = ordered_json::array();
-  if (plugins == nullptr) return all;
-  for (const auto& item : plugins->status()) {
+  for (const auto& item : processors_of(parts)) {
     all.push_back({{"name", item.name},
                    {"plugin", item.plugin},
                    {"version", item.version},
@@ -281,7 +296,7 @@ ordered_json status_json(const Parts& parts) {
     status["dead_letters"] = {{"count", parts.dead_letters->count()},
                               {"bytes", parts.dead_letters->bytes()}};
   }
-  status["processors"] = processors_json(parts.plugins);
+  status["processors"] = processors_json(parts);
   status["certificates"] = certificates_json(parts);
   return status;
 }
