@@ -20,6 +20,7 @@
 #include "daemon/base/bounded_queue.h"
 #include "daemon/base/log.h"
 #include "daemon/base/post.h"
+#include "daemon/base/thread_name.h"
 
 namespace tg::cloud {
 
@@ -36,6 +37,7 @@ class LinkThread {
   // `run` keeps this alive, and returns when next() says that it is over.
   void start(Task run) {
     thread_ = std::thread([this, run = std::move(run)] {
+      name_thread("cloud");
       run();
       const std::lock_guard lock(mutex_);
       finished_ = true;

@@ -8,6 +8,7 @@
 
 #include "daemon/base/bounded_queue.h"
 #include "daemon/base/log.h"
+#include "daemon/base/thread_name.h"
 
 namespace tg::plugin_host {
 namespace {
@@ -103,6 +104,7 @@ struct Worker::Core {
 };
 
 void Worker::Core::run() {
+  name_thread("plugin:" + name);
   while (auto job = jobs.pop()) (*job)();
   destroy();
   {

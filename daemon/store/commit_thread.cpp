@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <utility>
+#include "daemon/base/thread_name.h"
 
 namespace tg::store {
 namespace {
@@ -46,6 +47,7 @@ std::unique_ptr<Group> CommitThread::take_back() {
 }
 
 void CommitThread::run() {
+  name_thread("store");
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto is_wanted = [this] {

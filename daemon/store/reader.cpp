@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "daemon/base/log.h"
+#include "daemon/base/thread_name.h"
 #include "daemon/store/schema.h"
 
 namespace tg::store {
@@ -51,6 +52,7 @@ Reader::~Reader() {
 }
 
 void Reader::run() {
+  name_thread("reader");
   while (auto request = queue_.pop()) (*request)();
 }
 

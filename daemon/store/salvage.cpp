@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "daemon/base/log.h"
+#include "daemon/base/thread_name.h"
 #include "daemon/store/quarantine.h"
 #include "daemon/store/schema.h"
 
@@ -45,6 +46,7 @@ void Salvage::next(std::vector<std::string> without) {
 }
 
 void Salvage::run() {
+  name_thread("salvage");
   open();
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/base/assert.h"
+#include "daemon/base/thread_name.h"
 
 namespace tg::broker {
 namespace {
@@ -30,6 +31,7 @@ bool SlowWork::submit(std::function<bool()> work, std::function<void(bool)> done
 }
 
 void SlowWork::run() {
+  name_thread("slow-work");
   while (auto task = tasks_.pop()) {
     if (tasks_.is_closed()) continue;
     task->result = task->work();
