@@ -52,6 +52,9 @@ broker::ListenerOptions listener_options(const config::Listener& listener) {
   if (listener.tls) {
     options.tls = broker::TlsOptions{listener.tls->certificate, listener.tls->private_key,
                                      listener.tls->client_ca, listener.tls->crl};
+    for (const auto& [name, certificate, private_key] : listener.tls->names) {
+      options.tls->names.push_back({name, certificate, private_key});
+    }
   }
   return options;
 }

@@ -42,8 +42,13 @@ std::vector<CertificateStatus> certificates(const config::Config& config) {
   std::vector<CertificateStatus> all;
   for (const auto& listener : config.listeners) {
     if (!listener.tls) continue;
-    all.push_back(status_of(fmt::format("broker.listeners[{}].tls.certificate", listener.name),
-                            listener.tls->certificate, listener.tls->private_key));
+    const std::string tls = fmt::format("broker.listeners[{}].tls", listener.name);
+    all.push_back(
+        status_of(tls + ".certificate", listener.tls->certificate, listener.tls->private_key));
+    for (const auto& [name, certificate, private_key] : listener.tls->names) {
+      all.push_back(
+          status_of(fmt::format("{}.names[{}].certificate", tls, name), certificate, private_key));
+    }
   }
   for (const auto& uplink : config.uplinks) {
     if (uplink.certificate.empty()) continue;

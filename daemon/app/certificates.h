@@ -11,7 +11,9 @@
 namespace tg::app {
 
 struct CertificateStatus {
-  std::string key;  // broker.listeners[NAME].tls.certificate, cloud.certificate, uplinks[NAME].…
+  // broker.listeners[NAME].tls.certificate, ….tls.names[NAME].certificate, cloud.certificate,
+  // uplinks[NAME].…
+  std::string key;
   std::string file;
   std::string subject;           // its common name, else the first of its other names
   std::int64_t not_after_s = 0;  // since 1970; 0 = it cannot be read

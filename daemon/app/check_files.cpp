@@ -31,7 +31,7 @@ void check_uplink(config::LoadResult& loaded, std::size_t index) {
        broker::TlsContext::check({uplink.certificate, uplink.private_key, uplink.ca, ""})) {
     const bool is_of_ca = problem.key == "client_ca";
     if (!is_of_ca && uplink.certificate.empty()) continue;
-    const std::string_view key = is_of_ca ? "ca" : problem.key;
+    const std::string key = is_of_ca ? "ca" : problem.key;
     const config::Value* value = section->find(key);
     auto& list = problem.is_warning ? loaded.warnings : loaded.errors;
     list.push_back({(value != nullptr ? value : section)->place, fmt::format("{}.{}", path, key),

@@ -184,6 +184,11 @@ class Builder {
       const Section tls = item.below("tls");
       listener.tls = {key_file(tls.text("certificate")), key_file(tls.text("private_key")),
                       absolute(tls.text("client_ca")), absolute(tls.text("crl"))};
+      for (const auto& name : tls.items("names")) {
+        listener.tls->names.push_back({required(name, "name"),
+                                       absolute(required(name, "certificate")),
+                                       key_file(required(name, "private_key"))});
+      }
     }
     listener.max_connections = item.integer("max_connections");
     config.listeners.push_back(std::move(listener));

@@ -10,11 +10,20 @@
 
 namespace tg::config {
 
+// What clients get that ask for a server name (SNI).
+struct TlsName {
+  std::string name;  // a host's; "*." before it stands for one label
+  std::string certificate;
+  std::string private_key;
+  bool operator==(const TlsName&) const = default;
+};
+
 struct ListenerTls {
   std::string certificate;
   std::string private_key;
   std::string client_ca;  // empty = no client certificates
   std::string crl;
+  std::vector<TlsName> names = {};
   bool operator==(const ListenerTls&) const = default;
 };
 

@@ -1,7 +1,9 @@
 #include "daemon/config/listeners.h"
 
 #include <fmt/format.h>
+#include <strings.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -23,7 +25,30 @@ bool is_address(const std::string& address) {
 
 namespace {
 
+constexpr std::size_t kMaxNames = 16;
+
 bool is_unix(std::string_view address) { return address.starts_with("unix:"); }
+
+// As clients send it: no address, no dot at the end (RFC 6066).
+bool is_server_name(std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789";
+  constexpr std::string_view kCharacters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  if (name.starts_with("*.")) name.remove_prefix(2);
+  const auto last_label = name.substr(name.rfind('.') + 1);
+  return name.size() <= 253 && name.find_first_not_of(kCharacters) == std::string_view::npos &&
+         !name.starts_with('.') && name.find("..") == std::string_view::npos &&
+         last_label.find_first_not_of(kDigits) != std::string_view::npos;
+}
+
+// A key of a map, or an item of its list: `names[0]`.
+const Value* find_step(const Value& value, std::string_view step) {
+  const std::size_t bracket = step.find('[');
+  const Value* found = value.find(step.substr(0, bracket));
+  if (found == nullptr || bracket == std::string_view::npos) return found;
+  const auto index = parse_integer(step.substr(bracket + 1, step.size() - bracket - 2));
+  return index && *index < found->list.size() ? &found->list[*index] : found;
+}
 
 class Check {
  public:
@@ -58,6 +83,25 @@ class Check {
     if (listener.tls->private_key.empty()) add("tls.private_key", "is missing");
     if (!listener.tls->crl.empty() && listener.tls->client_ca.empty()) {
       add("tls.crl", "needs client_ca: without it nobody shows a certificate");
+    }
+    check_names(listener.tls->names);
+  }
+
+  void check_names(const std::vector<TlsName>& names) {
+    if (names.size() > kMaxNames) {
+      add("tls.names", fmt::format("has {} names; at most {}", names.size(), kMaxNames));
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const std::string& name = names[i].name;
+      if (name.empty()) continue;  // missing: said already
+      const std::string key = fmt::format("tls.names[{}].name", i);
+      if (!is_server_name(name)) {
+        add(key, fmt::format("\"{}\" is not a host name, nor *. and one", name));
+      } else if (std::any_of(names.data(), &names[i], [&name](const TlsName& earlier) {
+                   return ::strcasecmp(earlier.name.c_str(), name.c_str()) == 0;
+                 })) {
+        add(key, fmt::format("the name {} stands here twice", name));
+      }
     }
   }
 
@@ -104,7 +148,7 @@ Place listener_place(const Value& tree, std::size_t index, std::string_view key)
   const Value* nearest = &listeners->list[index];
   while (!key.empty()) {
     const std::size_t dot = key.find('.');
-    const Value* value = nearest->find(key.substr(0, dot));
+    const Value* value = find_step(*nearest, key.substr(0, dot));
     if (value == nullptr) break;
     nearest = value;
     key = dot == std::string_view::npos ? std::string_view{} : key.substr(dot + 1);

@@ -18,7 +18,7 @@ namespace tg::config {
 void check_listeners(const Config& config, const Value& tree, std::vector<Problem>& errors,
                      std::vector<Problem>& warnings);
 
-// The place of a listener's key (`tls.crl`), else of what is nearest to it.
+// The place of a listener's key (`tls.crl`, `tls.names[0].name`), else of what is nearest to it.
 [[nodiscard]] Place listener_place(const Value& tree, std::size_t index, std::string_view key);
 
 }  // namespace tg::config

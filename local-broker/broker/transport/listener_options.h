@@ -8,12 +8,22 @@
 
 namespace tg::broker {
 
+// The certificate for clients that ask for a server name (SNI). Names of PEM files.
+struct TlsName {
+  std::string name = {};  // a host's; "*." before it stands for one label. In any case
+  std::string certificate = {};
+  std::string private_key = {};
+
+  bool operator==(const TlsName&) const = default;
+};
+
 // Names of PEM files.
 struct TlsOptions {
   std::string certificate = {};  // the server's, with its chain
   std::string private_key = {};
-  std::string client_ca = {};  // given = client certificates are required
-  std::string crl = {};        // certificates that are no longer taken; needs client_ca
+  std::string client_ca = {};       // given = client certificates are required
+  std::string crl = {};             // certificates that are no longer taken; needs client_ca
+  std::vector<TlsName> names = {};  // who asks for none of them gets `certificate`
 
   bool operator==(const TlsOptions&) const = default;
 };

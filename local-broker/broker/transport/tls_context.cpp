@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "local-broker/broker/transport/certificate.h"
+#include "local-broker/broker/transport/server_names.h"
 
 namespace tg::broker {
 namespace {
@@ -71,12 +72,10 @@ class Loader {
   explicit Loader(const TlsOptions& options) : options_(options) {}
 
   void run() {
-    context_.reset(SSL_CTX_new(TLS_server_method()));
-    set_protocol();
-    load_certificate();
-    load_key();
+    load_pair();
     if (!options_.client_ca.empty()) load_client_ca();
     if (!options_.crl.empty()) load_crl();
+    if (!options_.names.empty()) load_names();
   }
 
   std::vector<TlsProblem> take_problems() { return std::move(problems_); }
@@ -84,6 +83,29 @@ class Loader {
   std::vector<Crl> take_lists() { return std::move(lists_); }
 
  private:
+  void load_pair() {
+    context_.reset(SSL_CTX_new(TLS_server_method()));
+    set_protocol();
+    load_certificate();
+    load_key();
+  }
+
+  void load_names() {
+    ServerNames names;
+    for (std::size_t i = 0; i < options_.names.size(); ++i) {
+      const TlsName& name = options_.names[i];
+      const TlsOptions pair{name.certificate, name.private_key};
+      Loader loader(pair);
+      loader.load_pair();
+      for (auto& problem : loader.problems_) {
+        problem.key = fmt::format("names[{}].{}", i, problem.key);
+        problems_.push_back(std::move(problem));
+      }
+      names.emplace(name.name, loader.take_context());
+    }
+    choose_by_name(*context_, std::move(names));
+  }
+
   void set_protocol() {
     SSL_CTX* context = context_.get();
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
@@ -225,10 +247,10 @@ class Loader {
   }
 
   void add(std::string_view key, std::string message) {
-    problems_.push_back({key, std::move(message)});
+    problems_.push_back({std::string(key), std::move(message)});
   }
   void warn(std::string_view key, std::string message) {
-    problems_.push_back({key, std::move(message), true});
+    problems_.push_back({std::string(key), std::move(message), true});
   }
 
   const TlsOptions& options_;

@@ -1,4 +1,4 @@
-// One listener's TLS: its certificate and key, and whose certificates it takes. Read from files,
+// One listener's TLS: its certificates and keys, and whose certificates it takes. Read from files,
 // whole or not at all. A connection keeps what it began with, so a reload drops nobody.
 //
 // TLS 1.2 with forward secrecy and AEAD, TLS 1.3; certificates with ECDSA or RSA keys. Sessions are
@@ -12,7 +12,6 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "daemon/base/result.h"
@@ -24,7 +23,7 @@ struct x509_st;
 namespace tg::broker {
 
 struct TlsProblem {
-  std::string_view key;  // of TlsOptions
+  std::string key;  // of TlsOptions: crl, names[0].certificate
   std::string message;
   bool is_warning = false;
 };

@@ -45,6 +45,19 @@ TEST_CASE("the gateway's own certificates are listed with their end and what is 
   CHECK_THAT(all[1].problem, EndsWith("has expired"));
 }
 
+TEST_CASE("certificates of server names follow that of their listener") {
+  Pki pki;
+  auto config = config_of(pki.issue({"gateway.example"}), pki.issue({"cloud"}));
+  const Issued named = pki.issue({"b"});
+  config.listeners[1].tls->names = {
+      {"b.example", named.certificate, config.uplinks[0].private_key}};
+  const auto all = certificates(config);
+  REQUIRE(all.size() == 3);
+  CHECK(all[1].key == "broker.listeners[tls].tls.names[b.example].certificate");
+  CHECK(all[1].subject == "b");
+  CHECK_THAT(all[1].problem, Contains("is not the key of"));
+}
+
 TEST_CASE("what is wrong with a certificate changes as its end comes nearer") {
   CertificateStatus status;
   status.file = "a.crt";

@@ -44,6 +44,29 @@ TEST_CASE("a key that is not the certificate's is an error of its line, an expir
   CHECK_THAT(loaded.warnings.back().text(), Contains("t.yaml:4: cloud.certificate: "));
 }
 
+TEST_CASE("files of a server name are looked at as the listener's, each with its line") {
+  Pki pki;
+  const Issued good = pki.issue({"a"});
+  const Issued old = pki.issue({"old", "", false, true});
+  auto loaded = config::load(pki.write(
+      "t.yaml",
+      "broker:\n  listeners:\n  - name: l\n    address: \"127.0.0.1:1\"\n"
+      "    tls:\n      certificate: " +
+          good.certificate + "\n      private_key: " + good.key + "\n      client_ca: " + pki.ca() +
+          "\n      names:\n      - name: b.example\n        certificate: " + old.certificate +
+          "\n        private_key: " + good.key + "\n"));
+  REQUIRE(loaded.config);
+  check_files(loaded);
+  REQUIRE(loaded.errors.size() == 1);
+  CHECK_THAT(loaded.errors[0].text(),
+             Contains("t.yaml:12: broker.listeners[0].tls.names[0].private_key: ") &&
+                 Contains("is not the key of"));
+  REQUIRE(loaded.warnings.size() == 1);
+  CHECK_THAT(loaded.warnings[0].text(),
+             Contains("t.yaml:11: broker.listeners[0].tls.names[0].certificate: ") &&
+                 Contains("has expired"));
+}
+
 TEST_CASE("what is no authority is an error of its line") {
   Pki pki;
   const Issued good = pki.issue({"a"});

@@ -75,6 +75,39 @@ TEST_CASE("what belongs together in tls is said with its line") {
              Contains("t.yaml:10") && Contains("needs client_ca"));
 }
 
+TEST_CASE("a server name is a host's, has certificate and key, and stands there once") {
+  const auto with_names = [](const std::string& names) {
+    return "\"127.0.0.1:1\"" + kTls + ", client_ca: ca.crt, names: [\n" + names + "] }";
+  };
+  const auto name = [](const std::string& text) {
+    return "        { name: \"" + text + "\", certificate: n.crt, private_key: n.key },\n";
+  };
+  const auto loaded = load_listener(with_names(name("gw.b.example") + name("*.b.example")));
+  REQUIRE(loaded.config);
+  const auto& names = loaded.config->listeners[0].tls->names;
+  REQUIRE(names.size() == 2);
+  CHECK(names[0].name == "gw.b.example");
+  CHECK_THAT(names[1].certificate, Contains("/n.crt") && Contains("tidegate-listeners-"));
+  for (const char* wrong : {"a..b", ".a", "a.", "*", "*.", "a.*.b", "a b", "192.0.2.1", "[::1]"}) {
+    INFO(wrong);
+    CHECK_THAT(error_of(with_names(name("a") + name(wrong))),
+               Contains("t.yaml:7: broker.listeners[0].tls.names[1].name: ") &&
+                   Contains("is not a host name"));
+  }
+  CHECK_THAT(error_of(with_names(name("a.b") + name("A.b"))),
+             Contains("t.yaml:7: broker.listeners[0].tls.names[1].name: ") && Contains("twice"));
+  CHECK_THAT(error_of(with_names("        { name: a, private_key: n.key }")),
+             Contains("t.yaml:6: broker.listeners[0].tls.names[0].certificate: is missing"));
+  CHECK_THAT(error_of(with_names("        { name: a, certificate: n.crt }")),
+             Contains("t.yaml:6: broker.listeners[0].tls.names[0].private_key: is missing"));
+  CHECK_THAT(error_of(with_names("        { certificate: n.crt, private_key: n.key }")),
+             Contains("t.yaml:6: broker.listeners[0].tls.names[0].name: is missing"));
+  std::string many;
+  for (int i = 0; i < 17; ++i) many += name("gw" + std::to_string(i));
+  CHECK_THAT(error_of(with_names(many)),
+             Contains("t.yaml:5: broker.listeners[0].tls.names: has 17"));
+}
+
 TEST_CASE("an address has a port") {
   for (const char* wrong :
        {"\"127.0.0.1:99999\"", "\"127.0.0.1\"", "\":1883\"", "\"127.0.0.1:\""}) {

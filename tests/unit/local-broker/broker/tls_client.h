@@ -16,6 +16,7 @@ struct TlsClientOptions {
   const Issued* certificate = nullptr;
   int max_version = 0;  // TLS1_1_VERSION and the like
   SSL_SESSION* resume = nullptr;
+  const char* server_name = "gateway.example";  // null = none is asked for
 };
 
 class TlsClient : public Client {
@@ -37,7 +38,9 @@ class TlsClient : public Client {
     }
     ssl_.reset(SSL_new(context_.get()));
     SSL_set_fd(ssl_.get(), fd());
-    SSL_set_tlsext_host_name(ssl_.get(), "gateway.example");
+    if (options.server_name != nullptr) {
+      SSL_set_tlsext_host_name(ssl_.get(), options.server_name);
+    }
     if (options.resume != nullptr) SSL_set_session(ssl_.get(), options.resume);
     ::fcntl(fd(), F_SETFL, O_NONBLOCK);
   }

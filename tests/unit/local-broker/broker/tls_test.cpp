@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "local-broker/broker/transport/certificate.h"
 #include "local-broker/broker/transport/tls_context.h"
 
 using namespace tg;
@@ -34,6 +35,18 @@ struct Secure {
     const std::string name = "opening_failed_total{reason=\"" + reason + "\"} ";
     const auto at = text.find(name);
     return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size()));
+  }
+
+  void add_name(const std::string& name, const Issued& issued) {
+    listener.tls->names.push_back({name, issued.certificate, issued.key});
+  }
+  // The common name of what a client is shown that asks for a server name.
+  std::string shown(const char* server_name, int version = 0) {
+    TlsClient client(f, {nullptr, version, nullptr, server_name});
+    return client.shake_hands() ? shown(client) : "none";
+  }
+  static std::string shown(const TlsClient& client) {
+    return read_certificate(*SSL_get0_peer_certificate(client.ssl()))->common_name;
   }
 
   Pki pki;
@@ -92,6 +105,103 @@ TEST_CASE("A session is resumed by its ticket") {
   CHECK(SSL_session_reused(second.ssl()) == 1);
   CHECK(second.connect("b") == 0);
   SSL_SESSION_free(session);
+}
+
+TEST_CASE("Who asks for a server name gets its certificate, all others that of the listener") {
+  Secure s(false);
+  s.add_name("gw.b.example", s.pki.issue({"b", "", true}));  // RSA beside ECDSA
+  s.add_name("*.b.example", s.pki.issue({"any of b"}));
+  s.listen();
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    CHECK(s.shown(nullptr, version) == "gateway.example");
+    CHECK(s.shown("b.example", version) == "gateway.example");
+    CHECK(s.shown("x.gw.b.example", version) == "gateway.example");
+    CHECK(s.shown("gw.b.example", version) == "b");
+    CHECK(s.shown("GW.b.Example", version) == "b");
+    CHECK(s.shown("x.b.example", version) == "any of b");
+  }
+}
+
+TEST_CASE("A session is resumed by the name it began with, and by no other") {
+  Secure s(false);
+  s.add_name("b.example", s.pki.issue({"b"}));
+  s.add_name("c.example", s.pki.issue({"c"}));
+  s.listen();
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    for (const char* first : {"a.example", "b.example"}) {
+      TlsClient began(s.f, {nullptr, version, nullptr, first});
+      REQUIRE(began.shake_hands());
+      REQUIRE(began.connect("began") == 0);
+      SSL_SESSION* session = SSL_get1_session(began.ssl());
+      REQUIRE(SSL_SESSION_is_resumable(session) == 1);
+      for (const char* name : {"a.example", "b.example", "c.example"}) {
+        INFO(version << ": " << first << ", then " << name);
+        SSL_SESSION* copy = SSL_SESSION_dup(session);  // one that was resumed is used up
+        TlsClient next(s.f, {nullptr, version, copy, name});
+        REQUIRE(next.shake_hands());
+        CHECK(SSL_session_reused(next.ssl()) == (std::string_view(name) == first ? 1 : 0));
+        CHECK(next.connect("next") == 0);
+        SSL_SESSION_free(copy);
+      }
+      SSL_SESSION_free(session);
+    }
+  }
+}
+
+TEST_CASE("client_ca and crl hold for every server name") {
+  Secure s;
+  const Issued good = s.pki.issue({"good"});
+  const Issued bad = s.pki.issue({"bad"});
+  Pki other("other-ca");
+  s.add_name("b.example", other.issue({"b"}));
+  s.listen(s.pki.revoke({bad}));
+  TlsClient a(s.f, {&good, 0, nullptr, "b.example"});
+  REQUIRE(a.shake_hands());
+  CHECK(Secure::shown(a) == "b");
+  CHECK(a.connect("a") == 0);
+  CHECK(s.f.hooks.connected.back().identity == "good");
+  const Issued foreign = other.issue({"foreign"});
+  const std::pair<const Issued*, const char*> cases[] = {
+      {nullptr, "no_certificate"}, {&foreign, "unknown_ca"}, {&bad, "certificate_revoked"}};
+  for (const auto& [certificate, reason] : cases) {
+    INFO(reason);
+    TlsClient b(s.f, {certificate, 0, nullptr, "b.example"});
+    b.shake_hands();
+    CHECK(b.connect("b") == -1);
+    CHECK(s.failures(reason) == 1);
+  }
+}
+
+TEST_CASE("A reload takes new names; a connection that has begun keeps those it began with") {
+  Secure s(false);
+  s.add_name("b.example", s.pki.issue({"b"}));
+  s.listen();
+  TlsClient before(s.f, {nullptr, 0, nullptr, "b.example"});
+  REQUIRE(before.shake_hands());
+  REQUIRE(before.connect("before") == 0);
+  TlsClient begun(s.f, {nullptr, 0, nullptr, "b.example"});
+  s.f.run();
+
+  s.listener.tls->names.clear();
+  s.add_name("b.example", s.pki.issue({"renewed"}));
+  s.add_name("c.example", s.pki.issue({"c"}));
+  REQUIRE(s.f.broker->reload(s.listener));
+  CHECK(s.shown("b.example") == "renewed");
+  CHECK(s.shown("c.example") == "c");
+  REQUIRE(begun.shake_hands());
+  CHECK(Secure::shown(begun) == "b");
+  before.publish("t", "still here");
+  CHECK(s.f.hooks.offered.size() == 1);
+
+  s.listener.tls->names[0].private_key = s.server.key;
+  const auto done = s.f.broker->reload(s.listener);
+  REQUIRE_FALSE(done);
+  CHECK_THAT(done.error().message, Contains("tls.names[0].private_key"));
+  CHECK(s.shown("b.example") == "renewed");
+
+  s.listener.tls->names.clear();
+  REQUIRE(s.f.broker->reload(s.listener));
+  CHECK(s.shown("b.example") == "gateway.example");
 }
 
 TEST_CASE("With client_ca a certificate is required; it names the client") {
@@ -334,6 +444,12 @@ TEST_CASE("The check of the files names the key at fault") {
   };
   const TlsOptions sound{server.certificate, server.key, pki.ca(), pki.revoke({})};
   CHECK(first_problem(sound) == "none");
+  TlsOptions named = sound;
+  named.names = {{"a.example", device.certificate, device.key}, {"b.example", "", server.key}};
+  CHECK_THAT(first_problem(named), Contains("names[1].certificate: is missing"));
+  named.names[1] = {"b.example", server.certificate, device.key};
+  CHECK_THAT(first_problem(named),
+             Contains("names[1].private_key: ") && Contains("is not the key of"));
   TlsOptions wrong = sound;
   wrong.certificate = pki.path("absent.crt");
   CHECK_THAT(first_problem(wrong), Contains("certificate: ") && Contains("No such file"));
