@@ -54,6 +54,7 @@ Processor::Processor(ProcessorOptions options, const tidegate_plugin* plugin, st
                     "1 when the plugin failed at record after record and none is read", labels);
   dropped_ = metrics.counter("tidegate_processor_dropped_total",
                              "Records dropped by the plugin or by a full output", labels);
+  blocked_.set(0);  // one of that name may have been, before a reload
 }
 
 Processor::~Processor() {
@@ -87,11 +88,7 @@ void Processor::restored(Result<Transaction> made) {
   }
   phase_ = Phase::kRunning;
   timer_ms_ = made->timer_ms;
-  if (chunk_ != nullptr) {
-    handle();
-  } else {
-    pump();
-  }
+  pump();
 }
 
 void Processor::on_advanced() { pump(); }
@@ -189,7 +186,9 @@ bool Processor::apply(Transaction& done) {
   for (const auto& [key, value] : done.state) store_.put_state(options_.name, key, value);
   dropped_.add(done.dropped);
   timer_ms_ = done.timer_ms;
-  if (!done.is_timer) {
+  if (done.is_timer) {
+    failed_timers_ = 0;
+  } else {
     given_up_ = 0;
     in_.add(in_hand());
     pass(in_hand());
@@ -234,12 +233,11 @@ void Processor::retry_apply(Transaction done) {
   });
 }
 
-void Processor::retry_call(const std::string& reason) {
+void Processor::retry_call(const std::string& said) {
   phase_ = Phase::kWaiting;
   if (stopping_) return end_stop();  // it comes again after the next start
-  if (!std::exchange(has_no_room_, true) || reason != last_error_) {
-    note_error(reason.empty() ? "the plugin has no room" : reason);
-  }
+  const std::string reason = said.empty() ? "the plugin has no room" : said;
+  if (!std::exchange(has_no_room_, true) || reason != last_error_) note_error(reason);
   wake_ = timers_.after(kRestartMs, [this] {
     phase_ = Phase::kRunning;
     pump();
@@ -249,6 +247,7 @@ void Processor::retry_call(const std::string& reason) {
 void Processor::failed_call(const std::string& reason) {
   if (chunk_ == nullptr) {
     note_error("a timer's call has failed; the instance is made anew");
+    if (++failed_timers_ == kFailuresToBlock) return block();
     phase_ = Phase::kStarting;
     wake_ = timers_.after(kRestartMs, [this] { make_anew(); });
     return;
@@ -283,15 +282,15 @@ void Processor::give_up(const std::string& reason) {
       fmt::format("record {} of stream {} becomes a dead letter, for the plugin fails at it: {}",
                   position_, options_.input, reason));
   pass(1);
-  if (++given_up_ == kLettersToBlock) return block();
+  if (++given_up_ == kFailuresToBlock) return block();
   make_anew();
 }
 
 void Processor::block() {
   log::error(kLog,
-             "{}: blocked: the plugin failed at {} records in a row. Nothing more is read and the "
-             "data is kept; mend the plugin, then: tidegatectl dlq unblock {}",
-             options_.name, kLettersToBlock, options_.name);
+             "{}: blocked: the plugin failed {} times in a row. Nothing more is read and the data "
+             "is kept; mend the cause, then: tidegatectl dlq unblock {}",
+             options_.name, kFailuresToBlock, options_.name);
   blocked_.set(1);
   phase_ = Phase::kBlocked;
   if (stopping_) end_stop();
@@ -301,7 +300,7 @@ void Processor::unblock() {
   if ((phase_ != Phase::kBlocked && phase_ != Phase::kFailed) || stopping_) return;
   log::info(kLog, "{}: begins anew", options_.name);
   blocked_.set(0);
-  given_up_ = 0;
+  given_up_ = failed_timers_ = 0;
   make_anew();
 }
 
@@ -333,6 +332,7 @@ void Processor::stop(Task done) {
 void Processor::end_stop() {
   if (!stopped_) return;
   if (phase_ != Phase::kFailed) phase_ = Phase::kStopped;
+  blocked_.set(0);
   timers_.cancel(wake_);
   timers_.after(0, std::exchange(stopped_, nullptr));
 }

@@ -7,9 +7,11 @@
 // No room: when the output stream takes nothing, the transaction waits and no batch follows.
 // Failure: a call that fails is undone: the instance is made anew from the committed state and the
 //   batch comes once more. Failing again, its records come one by one, and what fails alone becomes
-//   a dead letter (TEL-9). After kLettersToBlock in a row the processor is blocked: nothing more is
-//   read, for the plugin is wrong and not the records; until unblock() or a restart.
-// What the plugin says it cannot handle becomes a dead letter in the transaction of its call.
+//   a dead letter (TEL-9). After kFailuresToBlock in a row, of records or of the timer, the
+//   processor is blocked: nothing more is read, for the plugin is wrong and not the records; until
+//   unblock() or a restart.
+// What the plugin says it cannot handle becomes a dead letter with its call. Only when the queue
+//   takes some of a call's letters and not all at once may those come twice, after a stop or crash.
 // Would block: the plugin has no room where it writes to; the same call comes again each second.
 // Sinks emit nothing and have no output.
 // Paused by the operator: no batch and no timer follows the one in hand; time stands still.
@@ -61,7 +63,7 @@ struct ProcessorStatus {
 
 class Processor {
  public:
-  static constexpr int kLettersToBlock = 5;
+  static constexpr int kFailuresToBlock = 5;
 
   // The store, clock and timers outlive the processor; so does the plugin's table.
   Processor(ProcessorOptions options, const tidegate_plugin* plugin, store::Store& store,
@@ -100,7 +102,7 @@ class Processor {
   [[nodiscard]] store::Admission admit(const Transaction& done);
   void append(const Transaction& done);
   void retry_apply(Transaction done);
-  void retry_call(const std::string& reason);
+  void retry_call(const std::string& said);
   void failed_call(const std::string& reason);
   void make_anew();
   // The record in hand becomes a dead letter.
@@ -136,6 +138,7 @@ class Processor {
   std::size_t settled_ = 0;            // of its records
   std::int64_t first_failure_ms_ = 0;  // of it, wall clock
   int given_up_ = 0;                   // dead letters in a row
+  int failed_timers_ = 0;              // calls in a row
   store::Seq position_ = 1;            // behind what has been put into the store
   std::int64_t stream_ms_ = 0;         // time of the last record handled
   std::int64_t timer_ms_ = 0;          // what the plugin asked for; 0 = none

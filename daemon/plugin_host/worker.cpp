@@ -1,10 +1,12 @@
 #include "daemon/plugin_host/worker.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "daemon/base/bounded_queue.h"
 #include "daemon/base/log.h"
@@ -20,7 +22,16 @@ constexpr std::size_t kMaxOutputBytes = 16 << 20;
 constexpr std::size_t kMaxPayload = 128 * 1024;
 constexpr std::size_t kMaxTopic = 65'535;
 constexpr std::size_t kMaxKey = 1024;
+constexpr std::size_t kMaxReason = 1024;
 constexpr std::size_t kMaxValue = 64 * 1024;
+
+// For the status and as a reason: short, and without what would end a line.
+std::string one_line(std::string_view text) {
+  std::string line(text.substr(0, kMaxReason));
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  return line;
+}
 
 std::string_view view(tidegate_slice slice) { return {slice.data, slice.size}; }
 tidegate_slice slice(std::string_view text) { return {text.data(), text.size()}; }
@@ -117,7 +128,7 @@ void Worker::Core::run() {
 void Worker::Core::write_log(tidegate_level level, std::string_view text) {
   {
     const std::lock_guard lock(mutex);  // log() may be called from any thread of the plugin
-    last_line = text;
+    last_line = one_line(text);
     if (!log_limit.allow(clock.mono_ms())) return;
   }
   switch (level) {
@@ -249,9 +260,10 @@ void Worker::process(std::shared_ptr<const store::Chunk> chunk, std::size_t firs
 
 void Worker::timer(std::int64_t now_ms, Answer answer) {
   (void)core_->jobs.push([core = core_, now_ms, answer = std::move(answer)] {
-    core->timer_ms = 0;  // the plugin sets the next one
+    const std::int64_t due_ms = std::exchange(core->timer_ms, 0);  // the plugin sets the next one
     const tidegate_status status =
         core->plugin->timer != nullptr ? core->plugin->timer(core->instance, now_ms) : TIDEGATE_OK;
+    if (status == TIDEGATE_WOULD_BLOCK) core->timer_ms = due_ms;  // it comes again
     auto done = std::make_shared<Transaction>(core->finish(status));
     done->is_timer = true;
     core->post([done, answer] { answer(std::move(*done)); });

@@ -177,6 +177,59 @@ TEST_CASE(
   CHECK_THAT(loop.metrics.text(), Contains("tidegate_processor_blocked{processor=\"numbers\"} 0"));
 }
 
+TEST_CASE("a timer that always fails blocks the processor, too") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Numbering::timer_throws = true;
+  Running running(loop, store, "{\"tick\":1}");
+  for (int i = 1; i <= Processor::kFailuresToBlock; ++i) {
+    loop.run_until([&] { return running.processor.status().errors == static_cast<unsigned>(i); });
+    loop.advance_ms(1000);
+  }
+  CHECK(running.processor.status().state == "blocked");
+  Numbering::timer_throws = false;
+  running.processor.unblock();
+  running.put("a");
+  running.wait_for_position(2);
+  CHECK(store.payloads(1, 1) == Strings{"a#1", "timer"});
+}
+
+TEST_CASE("a pause holds a processor that handles record by record") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  Running running(loop, store);
+  running.put_together({"throw", "throw", "throw", "a"});
+  loop.run_until([&] {
+    loop.advance_ms(10);
+    return running.letters.size() == 1;
+  });
+  store->set_paused(0, true);
+  running.wait_for_state("paused");
+  CHECK(running.letters.size() == 1);
+  store->set_paused(0, false);
+  running.processor.on_advanced();
+  running.wait_for_position(5);
+  CHECK(running.letters.size() == 3);
+  CHECK(store.payloads(1, 1) == Strings{"a#1"});
+}
+
+TEST_CASE("a processor that is made anew is not blocked, as its metric says") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, two_streams(dir));
+  {
+    Running running(loop, store);
+    running.put_together({"throw", "throw", "throw", "throw", "throw", "a"});
+    running.wait_for_state("blocked");
+  }
+  Running running(loop, store);
+  CHECK_THAT(loop.metrics.text(), Contains("tidegate_processor_blocked{processor=\"numbers\"} 0"));
+  running.wait_for_position(7);
+  CHECK(store.payloads(1, 1) == Strings{"a#1"});
+}
+
 TEST_CASE("a dead letter waits for room, and its record with it") {
   TempDir dir;
   TestLoop loop;

@@ -17,6 +17,7 @@ class Numbering : public tidegate::Processor {
   Numbering(tidegate::Host host, std::string_view config) : Processor(host) {
     if (config.find("refuse") != std::string_view::npos)
       throw std::runtime_error("refused as told");
+    if (config.find("tick") != std::string_view::npos) host.set_timer(1);
     host.each_state([this](std::string_view key, std::string_view value) {
       if (key == "n") count_ = std::stoull(std::string(value));
     });
@@ -41,10 +42,14 @@ class Numbering : public tidegate::Processor {
     }
     host().put("n", std::to_string(count_));
   }
-  void timer(std::int64_t) override { host().emit("out", "timer"); }
+  void timer(std::int64_t) override {
+    if (timer_throws) throw std::runtime_error("no time");
+    host().emit("out", "timer");
+  }
 
   static inline std::atomic<bool> has_no_room = false;
   static inline std::atomic<bool> throws = true;
+  static inline std::atomic<bool> timer_throws = false;
   static inline std::atomic<tidegate_status> emitted = TIDEGATE_OK;  // what the last emit() gave
 
  private:
