@@ -66,7 +66,9 @@ Exporter::Exporter(ExportOptions options, const std::string& gateway, bool with_
       next_(source.position()),
       builder_(options_.format, options_.compression, envelope_, options_.batch),
       available_since_ms_(clock.mono_ms()),
-      early_ms_(options_.early_ms) {}
+      early_ms_(options_.early_ms) {
+  blocked_.set(0);  // one of that name may have been, before a reload
+}
 
 Exporter::~Exporter() {
   cancel_age_timer();
@@ -192,9 +194,10 @@ bool Exporter::add_record(const store::Record& record) {
     pass_over(next_ + 1);
     return true;
   }
-  if (options_.format == Format::kRaw) {
-    const auto problem = topic_problem(expand_topic(options_.topic, record.topic), options_.limits);
-    if (problem) return set_aside(record, *problem);
+  if (const auto problem = topic_problem_of(record)) {
+    if (!set_aside(record, *problem)) return false;
+    count_refusal(*problem);  // a wrong prefix must not drain the stream
+    return true;
   }
   const bool first = builder_.is_empty();
   switch (builder_.add(next_, record)) {
@@ -211,6 +214,11 @@ bool Exporter::add_record(const store::Record& record) {
       return set_aside(record, "too large for a publish");
   }
   return true;
+}
+
+std::optional<std::string> Exporter::topic_problem_of(const store::Record& record) const {
+  if (options_.format != Format::kRaw) return {};
+  return topic_problem(expand_topic(options_.topic, record.topic), options_.limits);
 }
 
 bool Exporter::set_aside(const store::Record& record, const std::string& why) {
@@ -314,7 +322,7 @@ void Exporter::count_refusal(const std::string& reason) {
 void Exporter::block() {
   log::error(kLog,
              "{}: blocked: {} records in a row were refused ({}). Nothing more is sent and the "
-             "data is kept; mend the cloud's policy, then: tidegatectl dlq unblock {}",
+             "data is kept; mend the cause, then: tidegatectl dlq unblock {}",
              options_.name, Refusals::kLettersToBlock, refusals_.blocked(), options_.name);
   blocked_.set(1);
   sent_.clear();

@@ -90,8 +90,15 @@ TEST_CASE("five dead letters in a row for one reason block the export, which kee
   bench.link_up();
   bench.append(3);
   CHECK_FALSE(bench.exporter->is_ready());
-  CHECK(bench.metrics.text().find("tidegate_uplink_export_blocked{export=\"export\"} 1") !=
-        std::string::npos);
+  const std::string blocked = "tidegate_uplink_export_blocked{export=\"export\"} ";
+  CHECK(bench.metrics.text().find(blocked + "1") != std::string::npos);
+  {  // of the same name, after a reload
+    ExportOptions options = raw();
+    options.name = "export";
+    const Exporter anew(options, "gw", false, bench.source, bench.time.clock, bench.time.timers,
+                        bench.metrics, bench.letters.take(), [] {});
+    CHECK(bench.metrics.text().find(blocked + "0") != std::string::npos);
+  }
   bench.exporter->unblock();
   bench.source.answer();
   CHECK(bench.exporter->status().blocked.empty());
@@ -212,4 +219,9 @@ TEST_CASE("a topic beyond the limits of the cloud is not sent: it becomes a dead
   CHECK(publish("a/b") == "up/a/b");
   CHECK(bench.source.cursor == 4);
   CHECK(bench.exporter->status().blocked.empty());
+  // The topic of the export is wrong, not the records.
+  for (int i = 0; i < 7; ++i) CHECK(publish("a/b/c/d/e/f") == "not sent");
+  CHECK(bench.letters.all.size() == 1 + 5);
+  CHECK(bench.exporter->status().blocked == "a topic of 7 levels, and the cloud takes 6");
+  CHECK(bench.source.cursor == 9);
 }
