@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -56,7 +57,16 @@ void check_plugins(config::LoadResult& loaded) {
   }
 }
 
-// A warning: the daemon runs without them.
+}  // namespace
+
+void check_files(config::LoadResult& loaded) {
+  if (!loaded.config) return;
+  for (std::size_t i = 0; i < loaded.config->uplinks.size(); ++i) check_uplink(loaded, i);
+  check_plugins(loaded);
+  check_listener_files(loaded);
+  if (!loaded.errors.empty()) loaded.config.reset();
+}
+
 void check_components(config::LoadResult& loaded) {
   const config::Value* log = loaded.tree.find("log");
   const config::Value* components = log != nullptr ? log->find("components") : nullptr;
@@ -70,17 +80,6 @@ void check_components(config::LoadResult& loaded) {
     loaded.warnings.push_back(
         {level.place, "log.components." + name, "there is no such component; there is: " + all});
   }
-}
-
-}  // namespace
-
-void check_files(config::LoadResult& loaded) {
-  if (!loaded.config) return;
-  for (std::size_t i = 0; i < loaded.config->uplinks.size(); ++i) check_uplink(loaded, i);
-  check_plugins(loaded);
-  check_components(loaded);
-  check_listener_files(loaded);
-  if (!loaded.errors.empty()) loaded.config.reset();
 }
 
 }  // namespace tg::app

@@ -8,5 +8,7 @@
 namespace tg::app {
 
 void check_files(config::LoadResult& loaded);
+// Warns of log components that this program does not have; so only in the daemon, which has all.
+void check_components(config::LoadResult& loaded);
 
 }  // namespace tg::app

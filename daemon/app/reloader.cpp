@@ -88,6 +88,7 @@ void Reloader::read(const std::function<void(std::shared_ptr<Run>)>& then, Done 
     if (run->loaded.config) {
       run->next = config::as_running(run->loaded, started_tree_, file);
       check_files(run->next);
+      check_components(run->next);
     }
     if (run->next.config) run->certificates = app::certificates(*run->next.config);
     post([this, run, then, alive] {

@@ -27,12 +27,12 @@ const char* health_name(store::Health health) {
   return "?";
 }
 
-// Why it is degraded; empty when it is not.
 std::vector<plugin_host::ProcessorStatus> processors_of(const Parts& parts) {
   if (parts.plugins == nullptr) return {};
   return parts.plugins->status();
 }
 
+// Why it is degraded; empty when it is not.
 std::string reason(const Parts& parts) {
   if (parts.store->health() != store::Health::kOk) {
     return fmt::format("store {}: {}", health_name(parts.store->health()),
@@ -43,8 +43,8 @@ std::string reason(const Parts& parts) {
   }
   for (const auto* uplink : parts.uplinks) {
     for (const auto& item : uplink->status().exports) {
-      if (!item.blocked.empty())
-        return fmt::format("export {} is blocked: {}", item.name, item.blocked);
+      if (item.blocked.empty()) continue;
+      return fmt::format("export {} is blocked: {}", item.name, item.blocked);
     }
   }
   for (const auto& item : processors_of(parts)) {
@@ -55,7 +55,7 @@ std::string reason(const Parts& parts) {
   return {};
 }
 
-std::string state_name(const Parts& parts) {
+std::string state_name(const Parts& parts, const std::string& reason) {
   switch (parts.phase) {
     case Phase::kStarting:
       return "starting";
@@ -64,7 +64,7 @@ std::string state_name(const Parts& parts) {
     case Phase::kRunning:
       break;
   }
-  return reason(parts).empty() ? "running" : "degraded";
+  return reason.empty() ? "running" : "degraded";
 }
 
 ordered_json broker_json(const broker::BrokerStats& stats, const Rates& rates) {
@@ -272,8 +272,9 @@ ordered_json status_json(const Parts& parts) {
   ordered_json status;
   status["version"] = kVersion;
   status["gateway"] = parts.config->gateway_id;
-  status["state"] = state_name(parts);
-  status["reason"] = reason(parts);
+  const std::string why = reason(parts);
+  status["state"] = state_name(parts, why);
+  status["reason"] = why;
   status["ready"] = parts.phase == Phase::kRunning;
   status["uptime_s"] = static_cast<double>(parts.uptime_ms) / 1000;
   status["config"] = config_json(*parts.reloader);
@@ -307,15 +308,16 @@ std::string status_line(const Parts& parts) {
     const auto status = parts.store->status(static_cast<store::StreamId>(i));
     records += status.next - status.first;
   }
+  const std::string why = reason(parts);
   std::string line =
-      fmt::format("{}: {} connected, {} records stored", state_name(parts),
+      fmt::format("{}: {} connected, {} records stored", state_name(parts, why),
                   parts.broker != nullptr ? parts.broker->stats().connections : 0, records);
   for (const auto* uplink : parts.uplinks) {
     const auto session = uplink->status().session;
     line += fmt::format(", uplink {} {}", uplink->name(), uplink::to_string(session.state));
     if (!session.reason.empty()) line += fmt::format(" ({})", session.reason);
   }
-  if (const auto why = reason(parts); !why.empty()) line += ", " + why;
+  if (!why.empty()) line += ", " + why;
   return line;
 }
 

@@ -166,6 +166,7 @@ int main(int argc, char** argv) {
   try {
     auto loaded = config::load(file);
     app::check_files(loaded);
+    app::check_components(loaded);
     return check_only ? check(loaded, file) : run(std::move(loaded), file, argv);
   } catch (const std::exception& error) {
     log::error(kLog, "internal error: {}", error.what());

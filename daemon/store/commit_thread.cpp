@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <utility>
+
 #include "daemon/base/thread_name.h"
 
 namespace tg::store {

@@ -110,7 +110,9 @@ void Report::note_evictions(const Committed& result, const std::vector<Committed
         result.space.room_bytes > 16 * kSegmentBytes;
     if (!grew || !has_room) continue;
     for (auto& [reason, episode] : stream.evictions) {
-      if (now.evicted.empty() && reason != "max_age") episode.end();
+      const bool goes_on = std::any_of(now.evicted.begin(), now.evicted.end(),
+                                       [&](const auto& one) { return one.reason == reason; });
+      if (!goes_on && reason != "max_age") episode.end();
     }
     stream.is_dropping = false;
   }

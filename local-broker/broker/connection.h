@@ -143,7 +143,8 @@ void write(Core& core, Connection& connection, std::string_view bytes);
 // core.packet; a peer that does not take so large a packet is ended instead [MQTT-3.1.2-24].
 void write_packet(Core& core, Connection& connection);
 // core.packet of version 5 as `append` makes it from a list of properties: with `why` as its reason
-// string, or without when the peer does not want it or takes no such packet [MQTT-3.2.2-19].
+// string, or without when the peer takes no such packet [MQTT-3.2.2-19]. Whether it wants one on an
+// acknowledgement (wants_reasons) is the caller's to ask.
 using AppendPacket = std::function<void(std::string& out, std::string_view properties)>;
 void explain(Core& core, const Connection& connection, std::string_view why,
              const AppendPacket& append);

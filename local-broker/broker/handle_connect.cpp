@@ -307,8 +307,7 @@ Reason check(const Core& core, const ListenerOptions& listener, const mqtt::Conn
   return is_anothers(core, client) ? Reason::kIdentifierNotValid : Reason::kSuccess;
 }
 
-// The properties of version 5.
-// Keeps what limits the answers.
+// The properties of version 5; what they say of the answers is kept.
 Fault check_properties(Connection& connection, const mqtt::Connect& connect, Reason& reason) {
   if (connect.version != Version::k5) return Fault::kNone;
   mqtt::ConnectProperties properties;

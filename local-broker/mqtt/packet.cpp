@@ -87,7 +87,7 @@ std::string_view reason_text(Reason reason) {
     case Reason::kNotAuthorised:
       return "not allowed";
     case Reason::kQuotaExceeded:
-      return "there is no room for it now";
+      return "there is no room for it";
     case Reason::kTopicNameInvalid:
     case Reason::kTopicFilterInvalid:
       return "more topic levels than are allowed";

@@ -6,7 +6,7 @@
 //   POST /api/v1/dead-letters/replay            {"ids": [ID, …]} or {"all": true} → {"replayed": N}
 //   POST /api/v1/dead-letters/purge             the same → {"purged": N}
 //   POST /api/v1/exports/{export}/unblock       {"unblocked": NAME}; takes a processor's name, too
-// A letter: {"id", "stream", "export", "epoch", "seq", "reason", "first_error", "last_error",
+// A letter: {"id", "stream", "reader", "epoch", "seq", "reason", "first_error", "last_error",
 // "attempts", "record": {…}}; with encoding=base64 the payload always as {"base64": …}.
 #include <fmt/format.h>
 
@@ -114,12 +114,9 @@ void purge(DeadLetters& queue, const AdminRequest& request, const AdminReply& re
 
 void unblock(const Parts& parts, const AdminRequest& request, const AdminReply& reply) {
   const std::string& name = request.parameter("export");
-  for (auto* uplink : parts.uplinks) {
-    if (uplink->unblock(name)) return reply(json_answer({{"unblocked", name}}));
-  }
-  if (parts.plugins != nullptr && parts.plugins->unblock(name)) {
-    return reply(json_answer({{"unblocked", name}}));
-  }
+  bool found = parts.plugins != nullptr && parts.plugins->unblock(name);
+  for (auto* uplink : parts.uplinks) found = uplink->unblock(name) || found;
+  if (found) return reply(json_answer({{"unblocked", name}}));
   reply(error_answer(404, fmt::format("there is no export and no processor {}", name)));
 }
 

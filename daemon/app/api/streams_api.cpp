@@ -58,7 +58,7 @@ void answer_records(const Parts& parts, const AdminRequest& request, const Admin
       request.number("from", status.next - std::min<std::uint64_t>(stored, *limit), UINT64_MAX);
   if (!from) return reply(error_answer(from.error()));
   const bool exact = request.parameter("encoding") == "base64";
-  parts.store->read(*stream, *from, kReadBytes,
+  parts.store->read(*stream, std::max<store::Seq>(*from, 1), kReadBytes,
                     [name, limit = *limit, exact, reply](const Result<store::Chunk>& chunk) {
                       reply(records_answer(name, chunk, limit, exact));
                     });

@@ -53,6 +53,9 @@ void reset_by_hand(Context& context, const Options& options) {
     return context.fail(kRefused, fmt::format("{} is no directory", data_dir.string()));
   }
   const auto lock = DirectoryLock::take(data_dir);
+  if (!lock && lock.error().code != ErrorCode::kBusy) {
+    return context.fail(kRefused, lock.error().message);
+  }
   if (!lock) {
     return context.fail(kRefused,
                         fmt::format("a daemon that does not answer on {} has {} open; stop it, or "

@@ -327,7 +327,7 @@ bool shows_default(const std::string& section, const std::string& key, const std
   const std::string escaped = std::regex_replace(value, special, R"(\$&)");
   const std::string word = "\\b" + key + "\\b";
   const std::regex as_value(word + ": *\"?" + escaped + "\"?([ ,}#\\]]|$)", std::regex::multiline);
-  const std::regex in_brackets(word + ".*\\[(one: )?" + escaped + "( =[^\\]]*)?\\]");
+  const std::regex in_brackets(word + "[^\\[]*\\[(one: )?" + escaped + "( =[^\\]]*)?\\]");
   return std::regex_search(section, as_value) || std::regex_search(section, in_brackets);
 }
 

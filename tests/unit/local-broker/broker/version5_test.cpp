@@ -207,7 +207,7 @@ TEST_CASE("A publish that is refused for good is answered at version 5") {
   a.open("a");
   f.hooks.intake = Intake::kRefuse;
   a.publish5("t", "x", 1, 1);
-  CHECK(a.next().body == number(1) + "\x97" + list(why("there is no room for it now")));
+  CHECK(a.next().body == number(1) + "\x97" + list(why("there is no room for it")));
   f.hooks.intake = Intake::kDone;
   f.hooks.denied_topic = "secret";
   a.publish5("secret", "x", 2, 2);
