@@ -80,7 +80,7 @@ struct Batch {
   std::uint64_t metered_singly = 0;  // … if each record had gone alone, as it came
   Timestamp received;                // the first record; zero = only gaps
   std::uint32_t boot = 0;            // in which `received` was taken, raw only
-  std::string topic;                 // the record's own, raw only
+  std::string topic;                 // the record's, raw only
   PublishProperties properties;
 };
 

@@ -194,13 +194,21 @@ bool Exporter::add_record(const store::Record& record) {
     pass_over(next_ + 1);
     return true;
   }
-  if (const auto problem = topic_problem_of(record)) {
+  if (options_.format != Format::kRaw) return put(record, record);
+  const std::string topic = expand_topic(options_.topic, record.topic);
+  if (const auto problem = topic_problem(topic, options_.limits)) {
     if (!set_aside(record, *problem)) return false;
     count_refusal(*problem);  // a wrong prefix must not drain the stream
     return true;
   }
+  store::Record sent = record;
+  sent.topic = topic;
+  return put(sent, record);
+}
+
+bool Exporter::put(const store::Record& sent, const store::Record& record) {
   const bool first = builder_.is_empty();
-  switch (builder_.add(next_, record)) {
+  switch (builder_.add(next_, sent)) {
     case BatchBuilder::Added::kYes:
       if (builder_.unit_end() == next_) unit_ms_ = clock_.mono_ms();
       ++next_;
@@ -214,11 +222,6 @@ bool Exporter::add_record(const store::Record& record) {
       return set_aside(record, "too large for a publish");
   }
   return true;
-}
-
-std::optional<std::string> Exporter::topic_problem_of(const store::Record& record) const {
-  if (options_.format != Format::kRaw) return {};
-  return topic_problem(expand_topic(options_.topic, record.topic), options_.limits);
 }
 
 bool Exporter::set_aside(const store::Record& record, const std::string& why) {
@@ -456,8 +459,7 @@ cloud::OutgoingPublish Exporter::take(std::uint64_t id) {
 cloud::OutgoingPublish Exporter::make_publish(std::uint64_t id, Batch batch) const {
   cloud::OutgoingPublish publish;
   publish.id = id;
-  publish.topic =
-      options_.format == Format::kRaw ? expand_topic(options_.topic, batch.topic) : options_.topic;
+  publish.topic = options_.format == Format::kRaw ? std::move(batch.topic) : options_.topic;
   publish.payload = std::move(batch.payload);
   if (with_properties_) add_properties(publish, batch);
   return publish;

@@ -141,7 +141,8 @@ class Exporter final : public Sender {
   [[nodiscard]] bool add_record(const store::Record& record);
   // What the cloud would not take: it is not sent. False as above.
   [[nodiscard]] bool set_aside(const store::Record& record, const std::string& why);
-  [[nodiscard]] std::optional<std::string> topic_problem_of(const store::Record& record) const;
+  // Into the batch as `sent`, or as `record` among the dead letters. False as above.
+  [[nodiscard]] bool put(const store::Record& sent, const store::Record& record);
   [[nodiscard]] bool is_condemned() const;
   // What is condemned at next_ becomes a dead letter, or a gap that cannot be told is passed over.
   [[nodiscard]] bool take_out(const store::Record* record);
