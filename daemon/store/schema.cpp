@@ -236,6 +236,17 @@ Result<Opened> prepare_in_transaction(Database& database, const StoreOptions& op
   return opened;
 }
 
+// A death while the database is made, before it has a WAL, leaves a rollback journal, which a
+// connection that only reads cannot undo.
+Result<void> undo_creation(const std::filesystem::path& file) {
+  std::error_code error;
+  if (!std::filesystem::exists(file.string() + "-journal", error)) return {};
+  auto database = Database::open(file, Database::Mode::kSingleFile);
+  if (!database) return tl::unexpected(database.error());
+  const auto read = database->query_integer("SELECT count(*) FROM sqlite_master");
+  return read ? Result<void>() : tl::unexpected(read.error());
+}
+
 }  // namespace
 
 std::string segment_table(std::uint64_t stream_id) { return fmt::format("segment_{}", stream_id); }
@@ -262,6 +273,7 @@ Result<StreamRow> load_stream(Database& database, std::uint64_t id) {
 }
 
 Result<Database> open_writer(const std::filesystem::path& file, const std::vector<Key>& keys) {
+  if (auto undone = undo_creation(file); !undone) return tl::unexpected(undone.error());
   if (auto checked = check_version(file); !checked) return tl::unexpected(checked.error());
   if (auto checked = check_keys(file, keys); !checked) return tl::unexpected(checked.error());
   auto database = Database::open(file, Database::Mode::kReadWrite);

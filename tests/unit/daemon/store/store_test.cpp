@@ -415,6 +415,24 @@ TEST_CASE("a damaged segment becomes a gap and the rest is served") {
   }
 }
 
+TEST_CASE("a creation that a kill cut short is begun again") {
+  TempDir dir;
+  TempDir killed;
+  TestLoop loop;
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open((dir.path / "streams.db").c_str(), &database) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(database,
+                       "PRAGMA cache_size=1; BEGIN; CREATE TABLE half(made);"
+                       "INSERT INTO half VALUES(zeroblob(100000))",
+                       nullptr, nullptr, nullptr) == SQLITE_OK);
+  for (const char* name : {"streams.db", "streams.db-journal"}) {
+    std::filesystem::copy(dir.path / name, killed.path / name);
+  }
+  sqlite3_close(database);
+  OpenStore store(loop, one_stream(killed));
+  CHECK(store.put(0, "first") == 1);
+}
+
 TEST_CASE("a data directory that cannot be made is an error that names it") {
   TestLoop loop;
   StoreOptions options;
