@@ -239,34 +239,34 @@ void read_message(const Statement& at, SegmentCodec& codec, BrokerLoader& loader
   }
 }
 
+// A kind that is damaged does not keep the next from being read; the first error comes back.
 Result<void> load_rows(Database& database, SegmentCodec& codec, BrokerLoader& loader) {
-  auto done = for_each_row(database,
-                           "SELECT (SELECT ifnull(max(id), 0) FROM broker_session),"
-                           "(SELECT ifnull(max(id), 0) FROM broker_message),"
-                           "(SELECT ifnull(max(id), 0) FROM broker_copy)",
-                           [&loader](const Statement& at) {
-                             loader.on_last_ids(at.integer(0), at.integer(1), at.integer(2));
-                           });
-  if (!done) return done;
-  done = for_each_row(database, "SELECT * FROM broker_session ORDER BY id",
-                      [&loader](const Statement& at) { loader.on_session(read_session(at)); });
-  if (!done) return done;
-  done = for_each_row(database, "SELECT * FROM broker_filter", [&loader](const Statement& at) {
-    loader.on_subscription(read_subscription(at));
-  });
-  if (!done) return done;
-  done = for_each_row(database, "SELECT key FROM broker_held", [&loader](const Statement& at) {
+  Result<void> result;
+  const auto load = [&](const char* sql, auto visit) {
+    auto done = for_each_row(database, sql, visit);
+    if (!done && result) result = std::move(done);
+  };
+  load(
+      "SELECT (SELECT ifnull(max(id), 0) FROM broker_session),"
+      "(SELECT ifnull(max(id), 0) FROM broker_message),"
+      "(SELECT ifnull(max(id), 0) FROM broker_copy)",
+      [&loader](const Statement& at) {
+        loader.on_last_ids(at.integer(0), at.integer(1), at.integer(2));
+      });
+  load("SELECT * FROM broker_session ORDER BY id",
+       [&loader](const Statement& at) { loader.on_session(read_session(at)); });
+  load("SELECT * FROM broker_filter",
+       [&loader](const Statement& at) { loader.on_subscription(read_subscription(at)); });
+  load("SELECT key FROM broker_held", [&loader](const Statement& at) {
     loader.on_held(at.integer(0) >> 16U, static_cast<std::uint16_t>(at.integer(0) & 0xFFFFU));
   });
-  if (!done) return done;
-  done = for_each_row(database, "SELECT * FROM broker_message ORDER BY id",
-                      [&](const Statement& at) { read_message(at, codec, loader); });
-  if (!done) return done;
-  done = for_each_row(database, "SELECT message FROM broker_retained ORDER BY message",
-                      [&loader](const Statement& at) { loader.on_retained(at.integer(0)); });
-  if (!done) return done;
-  return for_each_row(database, "SELECT * FROM broker_copy ORDER BY id",
-                      [&loader](const Statement& at) { loader.on_copy(read_copy(at)); });
+  load("SELECT * FROM broker_message ORDER BY id",
+       [&](const Statement& at) { read_message(at, codec, loader); });
+  load("SELECT message FROM broker_retained ORDER BY message",
+       [&loader](const Statement& at) { loader.on_retained(at.integer(0)); });
+  load("SELECT * FROM broker_copy ORDER BY id",
+       [&loader](const Statement& at) { loader.on_copy(read_copy(at)); });
+  return result;
 }
 
 }  // namespace

@@ -82,7 +82,8 @@ class BrokerTables {
 class BrokerLoader {
  public:
   virtual ~BrokerLoader() = default;
-  // The highest ids that were ever given, as far as the tables know.
+  // The highest ids that were ever given, as far as the tables know. Not called when they are
+  // damaged.
   virtual void on_last_ids(BrokerId session, BrokerId message, BrokerId copy) = 0;
   virtual void on_session(const SessionRow& row) = 0;
   virtual void on_subscription(const SubscriptionRow& row) = 0;
@@ -94,6 +95,7 @@ class BrokerLoader {
   virtual void on_copy(const CopyRow& row) = 0;
 };
 
+// What can be read, also when it fails.
 Result<void> load_broker_state(Database& database, const std::vector<Key>& keys,
                                BrokerLoader& loader);
 

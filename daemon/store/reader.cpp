@@ -74,6 +74,7 @@ void Reader::get_state(std::string_view owner, std::function<void(Result<StateEn
   push(
       [this, owner = std::string(owner), done] {
         auto entries = std::make_shared<Result<StateEntries>>(get_state_now(owner));
+        if (!*entries && entries->error().code == ErrorCode::kCorrupt) post_(on_damage_);
         post_([entries, done] { done(std::move(*entries)); });
       },
       [done] { done(fail(ErrorCode::kBusy, "too many reads at once")); });

@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "daemon/base/assert.h"
+#include "daemon/base/log.h"
 #include "daemon/store/broker_tables.h"
 #include "daemon/store/store_state.h"
 
 namespace tg::store {
 namespace {
+
+const log::Component kLog{"store"};
 
 constexpr std::int64_t kStalledUs = 10'000'000;
 
@@ -66,7 +69,12 @@ void Store::await_broker(Token token) {
 Result<void> Store::load_broker(BrokerLoader& loader) {
   auto database = Database::open(state_->file(), Database::Mode::kReadOnly);
   if (!database) return tl::unexpected(database.error());
-  return load_broker_state(*database, state_->keys(), loader);
+  auto done = load_broker_state(*database, state_->keys(), loader);
+  if (done || done.error().code != ErrorCode::kCorrupt) return done;
+  log::error(kLog, "sessions and retained messages: {}; what could be read of them is used",
+             done.error().message);
+  state_->replace_database();
+  return {};
 }
 
 void Store::read(StreamId stream, Seq from, std::size_t max_bytes,

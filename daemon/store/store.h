@@ -205,7 +205,8 @@ class Store {
   // Somebody waits for the changes made so far: they are committed as soon as a stream's with the
   // default commit_interval.
   void await_broker(Token token);
-  // Reads all of it on the loop's thread: for start-up.
+  // Reads all of it on the loop's thread: for start-up. When it is damaged, the loader gets what
+  // can be read, and the database is replaced (on_replaced).
   Result<void> load_broker(BrokerLoader& loader);
 
   // --- reading

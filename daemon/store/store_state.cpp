@@ -101,10 +101,7 @@ Result<void> Store::State::open() {
   open_->positions = opened->positions;
   paused_ = opened->paused;
   reader_ = std::make_unique<Reader>(file, std::move(ids), keys_, guarded_post(), report_.corrupt(),
-                                     [this] {
-                                       open_->damaged_epoch = epoch_;
-                                       touch(0);
-                                     });
+                                     [this] { replace_database(); });
   thread_ = std::make_unique<CommitThread>(
       *writer_, clock_, guarded_post(),
       CommitThread::Events{[this](Committed result) { committed(std::move(result)); },
@@ -162,6 +159,11 @@ void Store::State::begin_restore(const std::filesystem::path& set, const StateEn
   log::info(kLog, "what can be read of {} is salvaged", set.string());
   restore_waits_ = false;
   restore_->begin(set, state, keys_, guarded_post());
+}
+
+void Store::State::replace_database() {
+  open_->damaged_epoch = epoch_;
+  touch(0);
 }
 
 // The store thread has put a damaged database aside and begun a new one.

@@ -62,6 +62,7 @@ class Store::State {
   void hand_over();
   void committed(Committed result);
   void failed(const Error& error);
+  void replace_database();  // reading it fails
   void replaced(const Opened& opened);
   void note_paused(ReaderId reader);
   void begin_restore(const std::filesystem::path& set, const StateEntries& state);

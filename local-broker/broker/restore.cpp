@@ -40,6 +40,7 @@ class Restoring final : public SessionStore::Visitor {
   }
 
   void on_session(const StoredSession& row) override {
+    core_.last_stored_session = std::max(core_.last_stored_session, row.id);
     if (row.client_id.empty() || core_.sessions.size() >= Sessions::kMax ||
         core_.sessions.find(row.client_id) != nullptr) {
       core_.store.erase_session(row.id);
@@ -81,6 +82,7 @@ class Restoring final : public SessionStore::Visitor {
   }
 
   void on_message(StoredId id, const MessageFields& fields) override {
+    core_.last_stored_message = std::max(core_.last_stored_message, id);
     if (!mqtt::is_valid_topic_name(fields.topic)) return core_.store.erase_message(id);
     MessageRef message = MessageRef::make(fields);
     message->stored() = {id, 1, false};  // ours, until finish(): copies may follow
@@ -100,6 +102,7 @@ class Restoring final : public SessionStore::Visitor {
   }
 
   void on_copy(const StoredCopy& row) override {
+    core_.last_stored_copy = std::max(core_.last_stored_copy, row.id);
     Session** session = sessions_.find(row.session);
     MessageRef* message = messages_.find(row.message);
     const auto await = static_cast<Await>(row.step);

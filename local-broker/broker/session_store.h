@@ -48,7 +48,7 @@ class SessionStore {
   class Visitor {
    public:
     virtual ~Visitor() = default;
-    // The highest ids in use.
+    // The highest ids in use; not called when they cannot be told.
     virtual void on_last_ids(StoredId session, StoredId message, StoredId copy) = 0;
     virtual void on_session(const StoredSession& session) = 0;
     virtual void on_subscription(StoredId session, const mqtt::FilterRequest& request,

@@ -95,6 +95,25 @@ void sql(const TempDir& dir, const std::string& text) {
   sqlite3_close(handle);
 }
 
+void overwrite(const std::filesystem::path& path, std::uint64_t at, std::size_t size) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(at));
+  file << std::string(size, '\0');
+  REQUIRE(file.flush());
+}
+
+// The root page of a table. The header of the WAL, whose pages have been copied, goes too, or they
+// would be read instead.
+void destroy(const TempDir& dir, const std::string& table) {
+  auto database = Database::open(dir.path / "streams.db", Database::Mode::kReadOnly);
+  REQUIRE(database);
+  const auto page =
+      database->query_integer("SELECT rootpage FROM sqlite_master WHERE name = '" + table + "'");
+  REQUIRE(page);
+  overwrite(dir.path / "streams.db", (*page - 1) * 4096, 4096);
+  overwrite(dir.path / "streams.db-wal", 0, 32);
+}
+
 }  // namespace
 
 TEST_CASE("what the broker keeps is there after a restart") {
@@ -279,6 +298,38 @@ TEST_CASE("a damaged message is told, the others are served") {
   sql(dir, "UPDATE broker_message SET body = zeroblob(length(body)) WHERE id = 1");
   OpenStore store(loop, one_stream(dir));
   CHECK(load(store) == Lines{"last 0 2 0", "damaged 1", "message 2 t=two  1 0"});
+}
+
+TEST_CASE("a damaged table costs what it held, and the database is replaced") {
+  TempDir dir;
+  TestLoop loop;
+  const std::string table = GENERATE("broker_session", "broker_copy");
+  {
+    OpenStore store(loop, one_stream(dir));
+    store->broker_changes().put_session(session(1, "pump"));
+    store->broker_changes().put_message(message(2, "two"));
+    store->broker_changes().put_copy(copy(3, 1, 2));
+    store.append(0, "t", "a record");
+    store.flush();
+  }
+  destroy(dir, table);
+  OpenStore store(loop, one_stream(dir));
+  const auto epoch = store->epoch();
+  bool replaced = false;
+  Store::Events events;
+  events.on_replaced = [&] { replaced = true; };
+  store->set_events(std::move(events));
+  const Lines expected = table == "broker_session"
+                             ? Lines{"message 2 t=two  1 0", "copy 3 1<-2 id0 q1 s0 0"}
+                             : Lines{"session 1 pump/ v4 1000", "message 2 t=two  1 0"};
+  CHECK(load(store) == expected);
+  loop.run_until([&] {
+    loop.advance_ms(100);
+    return replaced && !store->is_salvaging();
+  });
+  CHECK(store->epoch() != epoch);
+  CHECK(load(store) == Lines{"last 0 0 0"});
+  CHECK(store.payloads(0, 1) == std::vector<std::string>{"a record"});
 }
 
 TEST_CASE("messages are encrypted with the rest, and hold their key in use") {
