@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "daemon/store/wal_vfs.h"
+
 namespace tg::store {
 namespace {
 
@@ -106,7 +108,8 @@ Result<Database> Database::open(const std::filesystem::path& file, Mode mode) {
       SQLITE_OPEN_NOMUTEX |
       (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   sqlite3* handle = nullptr;
-  const int rc = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+  const char* const vfs = mode == Mode::kReadWrite ? wal_vfs() : nullptr;  // null = the default
+  const int rc = sqlite3_open_v2(file.c_str(), &handle, flags, vfs);
   Database database;
   database.database_.reset(handle);
   if (rc != SQLITE_OK) {

@@ -286,7 +286,9 @@ class AppendLog {
 class RowTable {
  public:
   explicit RowTable(const std::filesystem::path& file)
-      : database_(must(tg::store::Database::open(file, tg::store::Database::Mode::kReadWrite))) {
+      : database_(must(tg::store::Database::open(file, tg::store::Database::Mode::kSingleFile))) {
+    must(database_.exec(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF"));
     must(
         database_.exec("CREATE TABLE message(seq INTEGER PRIMARY KEY, topic TEXT, publisher TEXT,"
                        " qos INTEGER, received INTEGER, payload BLOB)"));
