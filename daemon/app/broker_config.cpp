@@ -88,13 +88,14 @@ void reload_listeners(broker::Broker& broker, const config::Config& config) {
 }
 
 void check_listener_files(config::LoadResult& loaded) {
-  if (!loaded.config) return;
-  for (std::size_t i = 0; i < loaded.config->listeners.size(); ++i) {
-    const auto options = listener_options(loaded.config->listeners[i]);
+  const config::Config* config = loaded.config_or_partial();
+  if (config == nullptr) return;
+  for (std::size_t i = 0; i < config->listeners.size(); ++i) {
+    const auto options = listener_options(config->listeners[i]);
     const auto add = [&](const std::string& key, std::string message, bool is_warning) {
-      auto& list = is_warning ? loaded.warnings : loaded.errors;
-      list.push_back({config::listener_place(loaded.tree, i, key),
-                      fmt::format("broker.listeners[{}].{}", i, key), std::move(message)});
+      loaded.add_finding({config::listener_place(loaded.tree, i, key),
+                          fmt::format("broker.listeners[{}].{}", i, key), std::move(message)},
+                         is_warning);
     };
     if (options.tls) {
       for (auto& problem : broker::TlsContext::check(*options.tls)) {

@@ -25,8 +25,7 @@ void add_contents(std::size_t& hash, const std::string& file) {
   hash = hash * 31 + std::hash<std::string_view>()(text);
 }
 
-void check_uplink(config::LoadResult& loaded, std::size_t index) {
-  auto& uplink = loaded.config->uplinks[index];
+void check_uplink(config::LoadResult& loaded, config::Cloud& uplink, std::size_t index) {
   const auto [section, path] = config::uplink_section(loaded.tree, index);
   for (auto& problem :
        broker::TlsContext::check({uplink.certificate, uplink.private_key, uplink.ca, ""})) {
@@ -34,9 +33,9 @@ void check_uplink(config::LoadResult& loaded, std::size_t index) {
     if (!is_of_ca && uplink.certificate.empty()) continue;
     const std::string key = is_of_ca ? "ca" : problem.key;
     const config::Value* value = section->find(key);
-    auto& list = problem.is_warning ? loaded.warnings : loaded.errors;
-    list.push_back({(value != nullptr ? value : section)->place, fmt::format("{}.{}", path, key),
-                    std::move(problem.message)});
+    loaded.add_finding({(value != nullptr ? value : section)->place,
+                        fmt::format("{}.{}", path, key), std::move(problem.message)},
+                       problem.is_warning);
   }
   for (const auto& file : {uplink.certificate, uplink.private_key, uplink.ca}) {
     if (!file.empty()) add_contents(uplink.contents, file);
@@ -44,25 +43,29 @@ void check_uplink(config::LoadResult& loaded, std::size_t index) {
 }
 
 // A warning: they may be installed after the file is written.
-void check_plugins(config::LoadResult& loaded) {
+void check_plugins(config::LoadResult& loaded, const config::Config& config) {
   const config::Value* processors = loaded.tree.find("processors");
   if (processors == nullptr) return;
   for (std::size_t i = 0; i < processors->list.size(); ++i) {
     const config::Value* plugin = processors->list[i].find("plugin");
     if (plugin == nullptr) continue;
-    const auto found = plugin_host::find_plugin(plugin->scalar, loaded.config->plugin_paths);
+    const auto found = plugin_host::find_plugin(plugin->scalar, config.plugin_paths);
     if (found) continue;
-    loaded.warnings.push_back({plugin->place, fmt::format("processors[{}].plugin", i),
-                               found.error().message + "; the gateway does not start without it"});
+    loaded.add_finding({plugin->place, fmt::format("processors[{}].plugin", i),
+                        found.error().message + "; the gateway does not start without it"},
+                       true);
   }
 }
 
 }  // namespace
 
 void check_files(config::LoadResult& loaded) {
-  if (!loaded.config) return;
-  for (std::size_t i = 0; i < loaded.config->uplinks.size(); ++i) check_uplink(loaded, i);
-  check_plugins(loaded);
+  config::Config* config = loaded.config_or_partial();
+  if (config == nullptr) return;
+  for (std::size_t i = 0; i < config->uplinks.size(); ++i) {
+    check_uplink(loaded, config->uplinks[i], i);
+  }
+  check_plugins(loaded, *config);
   check_listener_files(loaded);
   if (!loaded.errors.empty()) loaded.config.reset();
 }

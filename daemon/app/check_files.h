@@ -1,6 +1,6 @@
 // Opens the files that a configuration names: certificates, keys, authorities, revocation lists,
-// users, plugins. What is wrong with them joins its errors and warnings. Not on the loop's thread
-// once it runs.
+// users, plugins. What is wrong with them joins its errors and warnings, whatever else is wrong.
+// Not on the loop's thread once it runs.
 #pragma once
 
 #include "daemon/config/load.h"

@@ -85,18 +85,16 @@ void Reloader::read(const std::function<void(std::shared_ptr<Run>)>& then, Done 
   run->done = std::move(done);
   in_thread([this, run, then, alive = alive_, file = origin_.file, post = post_] {
     run->loaded = config::load(file);
-    if (run->loaded.config) {
-      run->next = config::as_running(run->loaded, started_tree_, file);
-      check_files(run->next);
-      check_components(run->next);
-    }
+    run->next =
+        run->loaded.config ? config::as_running(run->loaded, started_tree_, file) : run->loaded;
+    check_files(run->next);
+    check_components(run->next);
     if (run->next.config) run->certificates = app::certificates(*run->next.config);
     post([this, run, then, alive] {
       if (!*alive) return;
       auto& outcome = run->outcome;
-      const auto& told = run->loaded.config ? run->next : run->loaded;
-      outcome.errors = told.errors;
-      outcome.warnings = told.warnings;
+      outcome.errors = run->next.errors;
+      outcome.warnings = run->next.warnings;
       outcome.is_valid = run->next.config.has_value();
       if (outcome.is_valid) outcome.changes = config::differences(tree(), run->loaded.tree);
       then(run);

@@ -82,7 +82,7 @@ void finish(LoadResult& result, const std::filesystem::path& file,
   }
   feed_sinks(config);
   sort_by_line(result.errors);
-  if (result.errors.empty()) result.config = std::move(config);
+  (result.errors.empty() ? result.config : result.partial) = std::move(config);
 }
 
 std::filesystem::path folder_of(const std::filesystem::path& file) {
@@ -90,6 +90,20 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+Config* LoadResult::config_or_partial() {
+  if (config) return &*config;
+  return partial ? &*partial : nullptr;
+}
+
+void LoadResult::add_finding(Problem problem, bool is_warning) {
+  const bool is_wrong = std::any_of(errors.begin(), errors.end(), [&problem](const auto& error) {
+    return error.path == problem.path;
+  });
+  if (is_wrong) return;
+  (is_warning ? warnings : errors).push_back(std::move(problem));
+  sort_by_line(errors);
+}
 
 LoadResult load(const std::filesystem::path& file, const std::filesystem::path& folder) {
   LoadResult result;

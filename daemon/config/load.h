@@ -12,12 +12,18 @@
 namespace tg::config {
 
 struct LoadResult {
-  std::optional<Config> config;  // there when `errors` is empty
-  Value written;                 // merged
+  std::optional<Config> config;   // there when `errors` is empty
+  std::optional<Config> partial;  // else what is sound in it, for more to be said about the rest
+  Value written;                  // merged
   Value tree;  // merged and expanded: for effective(), differences() and the places of findings
   std::vector<Source> sources;  // the file and those of conf.d, as they were read
   std::vector<Problem> errors;
   std::vector<Problem> warnings;
+
+  // Null when the file could not be read.
+  [[nodiscard]] Config* config_or_partial();
+  // Of a file that a key names. A key that has an error already is not worth another.
+  void add_finding(Problem problem, bool is_warning);
 };
 
 // folder: what relative names in it are relative to; empty = the file's own.

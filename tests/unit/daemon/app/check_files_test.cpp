@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "tests/unit/local-broker/broker/pki.h"
 
@@ -42,6 +43,29 @@ TEST_CASE("a key that is not the certificate's is an error of its line, an expir
   CHECK(loaded.config);
   REQUIRE(loaded.warnings.size() == before + 1);
   CHECK_THAT(loaded.warnings.back().text(), Contains("t.yaml:4: cloud.certificate: "));
+}
+
+TEST_CASE(
+    "a broken key elsewhere hides no problem of a file, and a broken key has one error only") {
+  Pki pki;
+  Issued wrong = pki.issue({"a"});
+  wrong.key = pki.issue({"b"}).key;
+  auto loaded = loaded_with(pki, wrong,
+                            "  ca: /nowhere/ca.pem\n  keep_alive: soon\n"
+                            "broker:\n  listeners:\n  - name: l\n    address: \"0.0.0.0:x\"\n"
+                            "    tls: { certificate: /nowhere/a.pem }\n");
+  REQUIRE_FALSE(loaded.config);
+  check_files(loaded);
+  CHECK_FALSE(loaded.config);
+  const std::vector<std::string> wanted{"cloud.private_key",
+                                        "cloud.ca",
+                                        "cloud.keep_alive",
+                                        "broker.listeners[0].address",
+                                        "broker.listeners[0].tls.certificate",
+                                        "broker.listeners[0].tls.private_key"};
+  std::vector<std::string> named;
+  for (const auto& error : loaded.errors) named.push_back(error.path);
+  CHECK(named == wanted);
 }
 
 TEST_CASE("files of a server name are looked at as the listener's, each with its line") {
