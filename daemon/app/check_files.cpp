@@ -48,7 +48,9 @@ void check_plugins(config::LoadResult& loaded, const config::Config& config) {
   if (processors == nullptr) return;
   for (std::size_t i = 0; i < processors->list.size(); ++i) {
     const config::Value* plugin = processors->list[i].find("plugin");
-    if (plugin == nullptr) continue;
+    const config::Value* output = processors->list[i].find("output");
+    const bool does_not_run = output != nullptr && output->is_map();
+    if (plugin == nullptr || does_not_run) continue;
     const auto found = plugin_host::find_plugin(plugin->scalar, config.plugin_paths);
     if (found) continue;
     loaded.add_finding({plugin->place, fmt::format("processors[{}].plugin", i),

@@ -43,6 +43,8 @@ std::string_view name_of(config::Type type) {
       return "secret";
     case Type::kEndpoints:
       return "list of URLs";
+    case Type::kOutput:
+      return "stream or topic";
   }
   return "";
 }

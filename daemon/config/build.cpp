@@ -237,13 +237,8 @@ class Builder {
                         "thread (left out, it means process)",
                         processor.name));
       }
-      const Value* output = item.find("output");
-      if (output != nullptr && !output->is_scalar()) {
-        add(item.place(), "processors.output",
-            "must name a stream ({topic: …} is not available yet)");
-      } else if (output != nullptr) {
-        processor.output = output->scalar;
-      }
+      processor.output = item.text("output");
+      processor.output_topic = item.below("output").text("topic");
       const Value* own = item.find("config");
       processor.config_json = own != nullptr ? to_json(*own) : "{}";
       config.processors.push_back(std::move(processor));
@@ -431,7 +426,8 @@ void feed_sinks(Config& config) {
     fed.push_back({item.name, sink->plugin, item.stream, "", item.start, sink->config_json});
     return true;
   });
-  std::erase_if(config.processors, [](const Processor& p) { return p.input.empty(); });
+  std::erase_if(config.processors,
+                [](const Processor& p) { return p.input.empty() || !p.output_topic.empty(); });
   config.processors.insert(config.processors.end(), fed.begin(), fed.end());
 }
 

@@ -18,7 +18,8 @@ namespace tg::config {
 [[nodiscard]] const Processor* find_sink(const Config& config, std::string_view to);
 
 // After validate(): an export to a sink is an instance of it, a processor of the export's name.
-// What stands without an input among the processors was there for that, and goes.
+// What stands without an input among the processors was there for that, and goes; so does one whose
+// output is a topic: what it would read stays in its stream.
 void feed_sinks(Config& config);
 
 }  // namespace tg::config

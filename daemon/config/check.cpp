@@ -79,6 +79,8 @@ class Checker {
         return secret(value, path);
       case Type::kEndpoints:
         return endpoints(value, path);
+      case Type::kOutput:
+        return output(value, path);
       default:
         if (!value.is_scalar()) {
           add(value, path, fmt::format("must be one value, not {}", kind_name(value)));
@@ -141,6 +143,16 @@ class Checker {
           add(option, path, fmt::format("expensive: \"{}\" is not true or false", option.scalar));
         }
       }
+    }
+  }
+
+  void output(const Value& value, const std::string& path) {
+    if (value.is_scalar()) return;
+    const Value* topic = value.find("topic");
+    if (topic == nullptr || value.map.size() != 1 || !topic->is_scalar() || topic->scalar.empty()) {
+      add(value, path, "must be a stream or {topic: TOPIC}");
+    } else {
+      later_.push_back(path + " (its processor does not run)");
     }
   }
 

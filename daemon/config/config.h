@@ -80,8 +80,9 @@ struct Processor {
   std::string plugin;
   std::string input;
   std::string output;
-  std::string start;        // oldest | now
-  std::string config_json;  // the plugin's own section
+  std::string start;              // oldest | now
+  std::string config_json;        // the plugin's own section
+  std::string output_topic = {};  // instead of a stream: not available yet
   bool operator==(const Processor&) const = default;
 };
 

@@ -81,7 +81,7 @@ constexpr Key kKeys[] = {
     {"processors[].plugin", Type::kString, "", kLive, kAvailable, "", 0, UINT64_MAX, "libtidegate_NAME.so in plugins.path"},
     {"processors[].isolation", Type::kEnum, "process", kLive, kAvailable, "process|thread", 0, UINT64_MAX, "where it runs"},
     {"processors[].input", Type::kString, "", kLive, kAvailable, "", 0, UINT64_MAX, "a stream; none for a sink that exports name"},
-    {"processors[].output", Type::kFree, "", kLive, kAvailable, "", 0, UINT64_MAX, "a stream, or {topic: …}; none for a sink"},
+    {"processors[].output", Type::kOutput, "", kLive, kAvailable, "", 0, UINT64_MAX, "a stream, or {topic: …}; none for a sink"},
     {"processors[].start", Type::kEnum, "oldest", kLive, kAvailable, "oldest|now", 0, UINT64_MAX, "where a new one begins"},
     {"processors[].config", Type::kFree, "", kLive, kAvailable, "", 0, UINT64_MAX, "the plugin's own"},
     {"exports", Type::kList, "", kLive, kAvailable, "", 0, UINT64_MAX, "what sends streams to a destination"},

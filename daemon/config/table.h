@@ -27,6 +27,7 @@ enum class Type : std::uint8_t {
   kStrings,    // one string or a list of them
   kSecret,     // a string, {file: …} or {credential: …}
   kEndpoints,  // a list of URLs or of {url, expensive}
+  kOutput,     // a stream, or {topic: …}, which is not available yet
 };
 
 enum class Reload : std::uint8_t { kLive, kRestart };

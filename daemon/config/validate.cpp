@@ -161,6 +161,8 @@ class Validator {
                      fmt::format("processors[{}].input", i));
       must_be_stream(processor.output, place("processors", i, "output"),
                      fmt::format("processors[{}].output", i));
+      check_topic(fmt::format("processors[{}].output", i), processor.output_topic,
+                  place("processors", i, "output"));
       std::set<std::string> visited;
       if (reaches(processor.output, processor.input, visited)) {
         add(place("processors", i, "output"), fmt::format("processors[{}].output", i),
@@ -188,7 +190,7 @@ class Validator {
   void check_export_to_sink(std::size_t i, const Processor& sink) {
     const auto& item = config_.exports[i];
     const auto path = [i](const std::string& key) { return fmt::format("exports[{}].{}", i, key); };
-    if (!sink.input.empty() || !sink.output.empty()) {
+    if (!sink.input.empty() || !sink.output.empty() || !sink.output_topic.empty()) {
       add(place("exports", i, "to"), path("to"),
           fmt::format(
               "processor {} has an {} of its own; a sink that exports name has neither input "

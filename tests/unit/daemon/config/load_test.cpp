@@ -253,6 +253,29 @@ TEST_CASE("an export to a sink is an instance of it, under the export's name") {
       Contains("processor keep has an input of its own"));
 }
 
+TEST_CASE("a processor whose output is a topic is checked, named in a warning, and does not run") {
+  const auto with = [](const std::string& output) {
+    return "streams: { a: {} }\nprocessors:\n  - { name: p, plugin: x, isolation: thread, input: "
+           "a, "
+           "output: " +
+           output + " }\n";
+  };
+  Folder folder;
+  const auto loaded = folder.load_text(with("{ topic: local/a }") + "shadows: { enabled: true }\n");
+  INFO(all(loaded.errors));
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->processors.empty());
+  REQUIRE(loaded.warnings.size() == 1);
+  CHECK_THAT(loaded.warnings[0].text(),
+             Contains("not available yet and without effect: processors[0].output (its processor "
+                      "does not run), shadows"));
+  for (const char* wrong : {"[a]", "{ topik: t }", "{ topic: [t] }", "{ topic: t, qos: 1 }"}) {
+    CHECK_THAT(error_of(with(wrong)),
+               Contains("processors[0].output: must be a stream or {topic: TOPIC}"));
+  }
+  CHECK_THAT(error_of(with("{ topic: \"a/#\" }")), Contains("output.topic: has a wildcard"));
+}
+
 TEST_CASE("a cycle of processors is an error") {
   const std::string text =
       "streams: { a: {}, b: {} }\nprocessors:\n"
