@@ -55,6 +55,7 @@ std::optional<tg::config::Config> read_file(const std::string& file,
                                             std::vector<tg::config::Listener> listeners) {
   auto loaded = tg::config::load(file);
   tg::app::check_listener_files(loaded);
+  for (const auto& problem : loaded.warnings) tg::log::warning(kLog, "{}", problem.text());
   for (const auto& problem : loaded.errors) tg::log::error(kLog, "{}", problem.text());
   if (!loaded.errors.empty()) return std::nullopt;
   const auto* section = loaded.tree.find("broker");

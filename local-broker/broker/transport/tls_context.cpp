@@ -97,6 +97,7 @@ class Loader {
       const TlsOptions pair{name.certificate, name.private_key};
       Loader loader(pair);
       loader.load_pair();
+      if (!name.name.empty()) loader.warn_of_name(name.name);
       for (auto& problem : loader.problems_) {
         problem.key = fmt::format("names[{}].{}", i, problem.key);
         problems_.push_back(std::move(problem));
@@ -150,6 +151,17 @@ class Loader {
                        options_.certificate, i + 2));
       return;
     }
+  }
+
+  void warn_of_name(const std::string& name) {
+    X509* certificate = SSL_CTX_get0_certificate(context_.get());
+    if (certificate == nullptr ||
+        X509_check_host(certificate, name.data(), name.size(), 0, nullptr) == 1) {
+      return;
+    }
+    warn("certificate", fmt::format("{} does not cover {}: clients that ask for that name and "
+                                    "check it do not connect",
+                                    options_.certificate, name));
   }
 
   void load_key() {

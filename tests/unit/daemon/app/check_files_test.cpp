@@ -71,7 +71,7 @@ TEST_CASE(
 TEST_CASE("files of a server name are looked at as the listener's, each with its line") {
   Pki pki;
   const Issued good = pki.issue({"a"});
-  const Issued old = pki.issue({"old", "", false, true});
+  const Issued old = pki.issue({"old", "DNS:b.example", false, true});
   auto loaded = config::load(pki.write(
       "t.yaml",
       "broker:\n  listeners:\n  - name: l\n    address: \"127.0.0.1:1\"\n"

@@ -433,6 +433,27 @@ TEST_CASE("A listener's own limit of connections") {
   CHECK(c.shake_hands());
 }
 
+TEST_CASE("A certificate that does not cover its server name is a warning") {
+  Pki pki;
+  const Issued one = pki.issue({"one", "DNS:One.example"});
+  const Issued any = pki.issue({"any", "DNS:*.any.example"});
+  const auto problems_of = [&](const std::string& name, const Issued& issued) {
+    TlsOptions options{one.certificate, one.key, "", ""};
+    options.names = {{name, issued.certificate, issued.key}};
+    return TlsContext::check(options);
+  };
+  CHECK(problems_of("one.example", one).empty());
+  CHECK(problems_of("b.any.example", any).empty());
+  CHECK(problems_of("*.any.example", any).empty());
+  for (const auto* wrong : {"two.example", "*.example", "*.one.example"}) {
+    const auto problems = problems_of(wrong, one);
+    REQUIRE(problems.size() == 1);
+    CHECK(problems[0].is_warning);
+    CHECK(problems[0].key == "names[0].certificate");
+    CHECK_THAT(problems[0].message, Contains(std::string("does not cover ") + wrong));
+  }
+}
+
 TEST_CASE("The check of the files names the key at fault") {
   Pki pki;
   const Issued server = pki.issue({});
@@ -445,7 +466,8 @@ TEST_CASE("The check of the files names the key at fault") {
   const TlsOptions sound{server.certificate, server.key, pki.ca(), pki.revoke({})};
   CHECK(first_problem(sound) == "none");
   TlsOptions named = sound;
-  named.names = {{"a.example", device.certificate, device.key}, {"b.example", "", server.key}};
+  const Issued a = pki.issue({"a", "DNS:a.example"});
+  named.names = {{"a.example", a.certificate, a.key}, {"b.example", "", server.key}};
   CHECK_THAT(first_problem(named), Contains("names[1].certificate: is missing"));
   named.names[1] = {"b.example", server.certificate, device.key};
   CHECK_THAT(first_problem(named),
