@@ -181,9 +181,15 @@ void start_later(Core& core, Session& session, Copy copy) {
   if (record.qos == 2) record.durable_at = await_commit(core, session);
 }
 
-// What the window keeps: a session that ends with its connection never sends again.
-Copy remembered(const Session& session, const Copy& copy) {
-  if (!session.is_transient()) return copy;
+// Whether the window keeps the message. A session that ends with its connection never sends it
+// again, but another member of its group may: only of QoS 1 [MQTT-4.8.2-5], and while there is
+// room.
+bool is_remembered(const Core& core, const Session& session, std::uint8_t qos, bool is_shared) {
+  return !session.is_transient() || (is_shared && qos == 1 && has_room_for_message(core));
+}
+
+Copy remembered(const Core& core, const Session& session, const Copy& copy) {
+  if (is_remembered(core, session, copy.qos, copy.is_shared)) return copy;
   return {{}, copy.subscription_id, copy.qos, copy.retain, copy.is_shared};
 }
 
@@ -344,7 +350,8 @@ class Delivery {
       count_drop(core_, session);
       return;
     }
-    Copy copy{session.is_transient() ? MessageRef() : shared(), 0, qos, retain, target.is_shared};
+    const bool is_kept = is_remembered(core_, session, qos, target.is_shared);
+    Copy copy{is_kept ? shared() : MessageRef(), 0, qos, retain, target.is_shared};
     const std::uint16_t id = outbound.start(std::move(copy));
     if (is_stored) keep_copy(core_, session, outbound.newest(), id);
     char* room = reserve(core_, *connection, packet.bytes.size());
@@ -357,7 +364,7 @@ class Delivery {
   void send_individual(Connection& connection, const Copy& copy) {
     Session& session = *connection.session;
     const bool sent = send_one(core_, connection, copy.message->fields(), copy, false, [&] {
-      const std::uint16_t id = session.outbound.start(remembered(session, copy));
+      const std::uint16_t id = session.outbound.start(remembered(core_, session, copy));
       keep_copy(core_, session, session.outbound.newest(), id);
       return id;
     });
@@ -426,7 +433,7 @@ void resend(Core& core, Connection& connection, InFlight& record) {
 void send_queued(Core& core, Connection& connection, Queued& queued) {
   Session& session = *connection.session;
   const bool sent = send_one(core, connection, queued.message->fields(), queued, false, [&] {
-    const std::uint16_t id = session.outbound.start(remembered(session, queued));
+    const std::uint16_t id = session.outbound.start(remembered(core, session, queued));
     move_copy(core, session, session.outbound.newest());
     return id;
   });

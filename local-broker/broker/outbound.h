@@ -29,7 +29,8 @@ struct Copy {
   StoredId stored = 0;
 };
 
-// The copy's message is null when it will never be sent again (a session without a future).
+// The copy's message is null when nobody will be sent it again: in a session without a future,
+// unless it may go to another member of a shared subscription.
 struct InFlight : Copy {
   std::uint16_t packet_id = 0;
   Await await = Await::kNothing;

@@ -383,6 +383,34 @@ def share_member_gone(t):
     staying.expect_payloads(*map(str, range(6)))
 
 
+@case('MQTT-4.8.2-5', 'a session ends: what it has not acknowledged goes to another of the group, QoS 2 not')
+def share_session_ends(t):
+    leaving, publisher = t.connect('a'), t.connect('pub')
+    leaving.subscribe(share(t), 2)
+    for qos in (1, 2):
+        publisher.publish_done(t.topic(), str(qos), qos)
+        leaving.expect_publish(t.topic(), str(qos), qos)
+    staying = t.connect('b')
+    staying.subscribe(share(t), 2)
+    leaving.disconnect()
+    staying.expect_publish(t.topic(), '1', 1)  # without DUP: the first time to this one
+    staying.expect_nothing()
+
+
+@case('MQTT-4.8.2-5', 'a member that may come back keeps what it has not acknowledged')
+def share_session_stays(t):
+    lasting = [(codec.SESSION_EXPIRY, 100)]
+    away, staying, publisher = t.connect('a', properties=lasting), t.connect('b'), t.connect('pub')
+    away.subscribe(share(t), 1)
+    publisher.publish_done(t.topic(), 'x', 1)
+    away.expect_publish(t.topic(), 'x', 1)
+    staying.subscribe(share(t), 1)
+    away.drop()
+    staying.expect_nothing()
+    again = t.connect('a', clean=False, properties=lasting)
+    again.expect_publish(t.topic(), 'x', 1, dup=True)
+
+
 @case('MQTT-4.8.2-6', 'PUBACK with a failure from a member: the message goes to nobody else')
 def share_refused(t):
     first, second = t.connect('a'), t.connect('b')

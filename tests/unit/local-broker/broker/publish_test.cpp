@@ -252,6 +252,40 @@ TEST_CASE("A message that is larger than a session's queue is dropped alone") {
   CHECK(back.drain() == "t=1 t=3");
 }
 
+TEST_CASE("What a member that leaves for good has not acknowledged goes to the others, QoS 2 not") {
+  Fixture f;
+  Client a(f);
+  Client pub(f);
+  REQUIRE(a.connect("a") == 0);
+  REQUIRE(pub.connect("pub") == 0);
+  a.subscribe("$share/g/t", 2);
+  a.subscribe("u", 1);  // its own
+  for (int i = 1; i <= 4; ++i) pub.publish("t", std::to_string(i), i % 2 == 1 ? 1 : 2, i);
+  pub.publish("u", "u", 1, 9);
+  a.ack(0x40, a.receive().id);
+  Client b(f);
+  SECTION("to one that is there") {
+    REQUIRE(b.connect("b") == 0);
+    b.subscribe("own", 1);
+    b.subscribe("$share/g/t", 2);
+    pub.publish("own", "its own", 1, 10);
+    const int before = b.receive().id;
+    a.drop();
+    const Received three = b.receive();
+    CHECK(three.payload == "3");
+    CHECK(three.qos == 1);
+    CHECK_FALSE(three.dup);
+    CHECK(three.id == before + 1);
+    CHECK(b.next().type == 0);
+  }
+  SECTION("to nobody after the last one") {
+    a.drop();
+    REQUIRE(b.connect("b") == 0);
+    b.subscribe("$share/g/t", 2);
+    CHECK(b.next().type == 0);
+  }
+}
+
 TEST_CASE("What waits for a member of a shared subscription that leaves goes to the others") {
   auto options = Fixture::quiet();
   options.max_inflight = 1;
@@ -269,13 +303,13 @@ TEST_CASE("What waits for a member of a shared subscription that leaves goes to 
   for (int i = 1; i <= 6; ++i) pub.publish("t", std::to_string(i), 1, i);
   pub.publish("u", "u", 1, 9);
   CHECK(f.broker->client("a")->queued == 3);
-  a.drop();
+  a.drop();  // one in flight, two that wait
   int got = 0;
   for (Packet p = b.next(); p.type == 3; p = b.next()) {
     ++got;
     b.ack(0x40, p.body[4]);  // behind a topic of one byte
   }
-  CHECK(got == 3 + 2 + 1);
+  CHECK(got == 3 + 3 + 1);
 }
 
 TEST_CASE(
