@@ -152,7 +152,7 @@ Result<bool> is_in_use(Database& database, const std::string& key_id) {
       database.query_integer("SELECT count(*) FROM sqlite_master WHERE name = 'broker_message'");
   if (!has_broker) return tl::unexpected(has_broker.error());
   if (*has_broker != 0) {
-    const auto found = is_in_table(database, "broker_message", key_id);
+    auto found = is_in_table(database, "broker_message", key_id);
     if (!found || *found) return found;
   }
   auto tables = database.prepare("SELECT id FROM stream");
@@ -161,7 +161,7 @@ Result<bool> is_in_use(Database& database, const std::string& key_id) {
     const auto row = tables->step();
     if (!row) return tl::unexpected(row.error());
     if (!*row) return false;
-    const auto found = is_in_table(database, segment_table(tables->integer(0)), key_id);
+    auto found = is_in_table(database, segment_table(tables->integer(0)), key_id);
     if (!found || *found) return found;
   }
 }
