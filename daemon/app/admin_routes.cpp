@@ -160,7 +160,9 @@ void AdminRoutes::handle(AdminRequest request, std::string_view target, Access g
                              : error_answer(404, "there is no such path; GET /api/v1 lists all"));
   }
   if (found->line.access > granted) {
-    return reply(error_answer(403, "this needs a bearer token with the right to it"));
+    return reply(granted == Access::kProbe
+                     ? error_answer(401, "off loopback this needs a bearer token")
+                     : error_answer(403, "this needs a bearer token with the right to it"));
   }
   bool sound = question == std::string_view::npos ||
                read_query(target.substr(question + 1), request.parameters);

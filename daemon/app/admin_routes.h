@@ -23,7 +23,8 @@ namespace tg::app {
 
 // What a caller is allowed; each includes those before it. The Unix socket gives kChange.
 enum class Access : std::uint8_t {
-  kOpen,    // the state of the gateway itself: also over TCP without a token
+  kProbe,   // whether it runs: from anywhere without a token
+  kOpen,    // the state of the gateway itself: also over loopback TCP without a token
   kRead,    // what devices send and who they are
   kChange,  // changes something
 };

@@ -9,6 +9,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/version.hpp>
@@ -27,6 +28,8 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using Protocol = asio::generic::stream_protocol;
 using Socket = Protocol::socket;
+using PlainStream = beast::basic_stream<Protocol>;
+using TlsStream = asio::ssl::stream<PlainStream>;
 using boost::system::error_code;
 
 const log::Component kLog{"admin"};
@@ -34,6 +37,7 @@ const log::Component kLog{"admin"};
 constexpr int kMaxConnections = 32;  // of each kind: nobody on TCP keeps an operator out
 constexpr std::size_t kMaxRequestHead = 8 * 1024;
 constexpr std::size_t kMaxRequestBody = 512 * 1024;
+constexpr std::chrono::seconds kHandshakeLimit{10};
 constexpr std::chrono::seconds kRequestLimit{10};
 constexpr std::chrono::seconds kAnswerLimit{60};
 constexpr const char* kGroup = "tidegate";
@@ -73,6 +77,8 @@ class AdminServer::State : public std::enable_shared_from_this<State> {
   asio::io_context& context_;
   const AdminRoutes& routes_;
   AdminTokens tokens_;
+  AdminTls tls_;  // null = plain HTTP over TCP
+  Access without_token_ = Access::kOpen;
   int local_connections_ = 0;
   int tcp_connections_ = 0;
   std::vector<std::function<void()>> closers_;
@@ -81,15 +87,16 @@ class AdminServer::State : public std::enable_shared_from_this<State> {
 
 namespace {
 
-// One connection: read a request, answer it, again until the peer closes or asks to.
-class Connection : public std::enable_shared_from_this<Connection> {
- public:
-  using Request = http::request<http::string_body>;
-  // What the caller is allowed; nothing for a token that is not known.
-  using Admit = std::function<std::optional<Caller>(const Request&)>;
+using Request = http::request<http::string_body>;
+// What the caller is allowed; nothing for a token that is not known.
+using Admit = std::function<std::optional<Caller>(const Request&)>;
 
-  Connection(Socket socket, const AdminRoutes& routes, Admit admit, std::function<void()> on_end)
-      : stream_(std::move(socket)),
+// One connection: read a request, answer it, again until the peer closes or asks to.
+template <class Stream>
+class Connection : public std::enable_shared_from_this<Connection<Stream>> {
+ public:
+  Connection(Stream stream, const AdminRoutes& routes, Admit admit, std::function<void()> on_end)
+      : stream_(std::move(stream)),
         routes_(routes),
         admit_(std::move(admit)),
         on_end_(std::move(on_end)) {}
@@ -97,13 +104,26 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
+  void start() {
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      limit(kHandshakeLimit);
+      stream_.async_handshake(TlsStream::server,
+                              [self = this->shared_from_this()](const error_code& error) {
+                                if (!error) self->read();
+                              });
+    } else {
+      read();
+    }
+  }
+
+ private:
   void read() {
     parser_.emplace();
     parser_->header_limit(kMaxRequestHead);
     parser_->body_limit(kMaxRequestBody);
-    stream_.expires_after(kRequestLimit);
+    limit(kRequestLimit);
     http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](const error_code& error, std::size_t) {
+                     [self = this->shared_from_this()](const error_code& error, std::size_t) {
                        if (error == http::error::body_limit) {
                          self->write(error_answer(413, "the body is larger than 512 KiB"));
                        } else if (!error) {
@@ -112,18 +132,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
                      });
   }
 
- private:
+  void limit(std::chrono::seconds time) { beast::get_lowest_layer(stream_).expires_after(time); }
+
   void answer() {
     const auto& request = parser_->get();
     auto caller = admit_(request);
     if (!caller) return write(error_answer(401, "this bearer token is not known"));
-    stream_.expires_after(kAnswerLimit);
+    limit(kAnswerLimit);
     AdminRequest asked;
     asked.method = std::string(request.method_string());
     asked.body = request.body();
     asked.caller = std::move(caller->name);
     routes_.handle(std::move(asked), request.target(), caller->granted,
-                   [self = shared_from_this()](AdminAnswer answer) mutable {
+                   [self = this->shared_from_this()](AdminAnswer answer) mutable {
                      if (self) std::exchange(self, nullptr)->write(std::move(answer));
                    });
   }
@@ -140,12 +161,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.prepare_payload();
     if (request.method() == http::verb::head) response_.body().clear();
     http::async_write(stream_, response_,
-                      [self = shared_from_this()](const error_code& error, std::size_t) {
+                      [self = this->shared_from_this()](const error_code& error, std::size_t) {
                         if (!error && self->response_.keep_alive()) self->read();
                       });
   }
 
-  beast::basic_stream<Protocol> stream_;
+  Stream stream_;
   beast::flat_buffer buffer_{kMaxRequestHead + kMaxRequestBody};
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
@@ -175,34 +196,47 @@ void AdminServer::State::serve(Socket socket, bool is_local) {
   int& connections = is_local ? local_connections_ : tcp_connections_;
   if (connections >= kMaxConnections) return;
   ++connections;
-  Connection::Admit admit;
+  Admit admit;
   if (is_local) {
-    admit = [caller = peer_of(socket.native_handle())](const Connection::Request&) {
+    admit = [caller = peer_of(socket.native_handle())](const Request&) {
       return std::optional(caller);
     };
   } else {
-    admit = [self = shared_from_this()](const Connection::Request& request) {
+    admit = [self = shared_from_this()](const Request& request) {
       constexpr std::string_view kScheme = "Bearer ";
       const std::string_view header = request[http::field::authorization];
       if (!beast::iequals(header.substr(0, kScheme.size()), kScheme)) {
-        return std::optional(Caller{"tcp", Access::kOpen});
+        return std::optional(Caller{"tcp", self->without_token_});
       }
       const auto holder = self->tokens_.find(header.substr(kScheme.size()));
       if (!holder) return std::optional<Caller>();
       return std::optional(Caller{"token " + holder->name, holder->access});
     };
   }
-  std::make_shared<Connection>(std::move(socket), routes_, std::move(admit),
-                               [weak = weak_from_this(), &connections] {
-                                 if (const auto state = weak.lock()) --connections;
-                               })
-      ->read();
+  const auto start = [&](auto stream) {
+    std::make_shared<Connection<decltype(stream)>>(std::move(stream), routes_, std::move(admit),
+                                                   [weak = weak_from_this(), &connections] {
+                                                     if (const auto state = weak.lock())
+                                                       --connections;
+                                                   })
+        ->start();
+  };
+  PlainStream plain(std::move(socket));
+  if (is_local || tls_ == nullptr) return start(std::move(plain));
+  start(TlsStream(std::move(plain), ::SSL_new(tls_->native())));
+}
+
+Result<AdminTls> load_admin_tls(const config::AdminTls& files) {
+  auto loaded = broker::TlsContext::load({files.certificate, files.private_key});
+  if (!loaded) return fail(loaded.error().code, "admin." + loaded.error().message);
+  return AdminTls(std::move(*loaded));
 }
 
 AdminServer::AdminServer(asio::io_context& context, const AdminRoutes& routes)
     : state_(std::make_shared<State>(context, routes)) {}
 
 void AdminServer::set_tokens(AdminTokens tokens) { state_->tokens_ = std::move(tokens); }
+void AdminServer::set_tls(AdminTls tls) { state_->tls_ = std::move(tls); }
 
 AdminServer::~AdminServer() {
   for (const auto& close : state_->closers_) close();
@@ -256,8 +290,12 @@ Result<std::uint16_t> AdminServer::listen_tcp(const std::string& address) {
     return fail(ErrorCode::kInvalid, fmt::format("admin.http: {} is not ADDRESS:PORT", address));
   }
   if (!ip.is_loopback()) {
-    return fail(ErrorCode::kInvalid,
-                fmt::format("admin.http: {} is not a loopback address", address));
+    if (state_->tls_ == nullptr) {
+      return fail(ErrorCode::kInvalid,
+                  fmt::format("admin.http: {} is not a loopback address, and there is no admin.tls",
+                              address));
+    }
+    state_->without_token_ = Access::kProbe;
   }
   auto acceptor = std::make_shared<Tcp::acceptor>(state_->context_);
   const Tcp::endpoint endpoint(ip, static_cast<std::uint16_t>(port));

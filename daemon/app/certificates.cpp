@@ -55,6 +55,10 @@ std::vector<CertificateStatus> certificates(const config::Config& config) {
     all.push_back(
         status_of(path_of(uplink) + ".certificate", uplink.certificate, uplink.private_key));
   }
+  if (config.admin_tls) {
+    all.push_back(status_of("admin.tls.certificate", config.admin_tls->certificate,
+                            config.admin_tls->private_key));
+  }
   return all;
 }
 

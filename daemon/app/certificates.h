@@ -1,5 +1,5 @@
-// The gateway's own certificates: those of the listeners and those it shows to clouds. Opens files:
-// not on the loop's thread once it runs.
+// The gateway's own certificates: those of the listeners, of the admin interface and those it
+// shows to clouds. Opens files: not on the loop's thread once it runs.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace tg::app {
 
 struct CertificateStatus {
   // broker.listeners[NAME].tls.certificate, ….tls.names[NAME].certificate, cloud.certificate,
-  // uplinks[NAME].…
+  // uplinks[NAME].…, admin.tls.certificate
   std::string key;
   std::string file;
   std::string subject;           // its common name, else the first of its other names
@@ -23,7 +23,7 @@ struct CertificateStatus {
 // What is wrong with it by now: it may have expired since it was read. Empty = nothing.
 [[nodiscard]] std::string problem_at(const CertificateStatus& certificate, std::int64_t now_s);
 
-// In the order of the configuration.
+// Of listeners, uplinks, the admin interface.
 [[nodiscard]] std::vector<CertificateStatus> certificates(const config::Config& config);
 
 }  // namespace tg::app

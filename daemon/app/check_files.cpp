@@ -42,6 +42,18 @@ void check_uplink(config::LoadResult& loaded, config::Cloud& uplink, std::size_t
   }
 }
 
+void check_admin(config::LoadResult& loaded, const config::Config& config) {
+  if (!config.admin_tls) return;
+  const auto& [certificate, private_key] = *config.admin_tls;
+  if (certificate.empty() || private_key.empty()) return;  // an error of the file's own
+  for (auto& problem : broker::TlsContext::check({certificate, private_key})) {
+    const std::string path = fmt::format("admin.tls.{}", problem.key);
+    loaded.add_finding(
+        {config::find_path(loaded.tree, path)->place, path, std::move(problem.message)},
+        problem.is_warning);
+  }
+}
+
 // A warning: they may be installed after the file is written.
 void check_plugins(config::LoadResult& loaded, const config::Config& config) {
   const config::Value* processors = loaded.tree.find("processors");
@@ -68,6 +80,7 @@ void check_files(config::LoadResult& loaded) {
     check_uplink(loaded, config->uplinks[i], i);
   }
   check_plugins(loaded, *config);
+  check_admin(loaded, *config);
   check_listener_files(loaded);
   if (!loaded.errors.empty()) loaded.config.reset();
 }

@@ -196,6 +196,11 @@ Result<void> Gateway::State::start_admin() {
     admin_->set_tokens(std::move(*tokens));
   }
   if (config().admin_http.empty()) return {};
+  if (config().admin_tls) {
+    auto tls = load_admin_tls(*config().admin_tls);
+    if (!tls) return tl::unexpected(tls.error());
+    admin_->set_tls(std::move(*tls));
+  }
   const auto port = admin_->listen_tcp(config().admin_http);
   if (!port) return tl::unexpected(port.error());
   return {};

@@ -73,6 +73,7 @@ void Gateway::State::add_reload_parts() {
     return at_once([next] { set_log_levels(next); });
   });
   reloader_.add("admin.tokens", [this](const auto& next) { return prepare_tokens(next); });
+  reloader_.add("admin.tls", [this](const auto& next) { return prepare_admin_tls(next); });
   reloader_.add("streams", [this](const auto& next) { return prepare_store(next); });
   reloader_.add("routes", [this](const auto& next) { return prepare_routes(next); });
   reloader_.add("processors", [this](const auto& next) { return prepare_plugins(next); });
@@ -106,6 +107,14 @@ Result<TakeOver> Gateway::State::prepare_tokens(const config::Config& next) {
     tokens = std::move(*loaded);
   }
   return at_once([this, tokens = std::move(tokens)] { admin_->set_tokens(tokens); });
+}
+
+// The files may have been renewed; whether there is TLS does not change until a restart.
+Result<TakeOver> Gateway::State::prepare_admin_tls(const config::Config& next) {
+  if (!next.admin_tls) return at_once([] {});
+  auto loaded = load_admin_tls(*next.admin_tls);
+  if (!loaded) return tl::unexpected(loaded.error());
+  return at_once([this, tls = std::move(*loaded)] { admin_->set_tls(tls); });
 }
 
 Result<TakeOver> Gateway::State::prepare_store(const config::Config& next) {

@@ -66,6 +66,7 @@ class Gateway::State {
   void add_reload_parts();
   void reload(Reloader::Done done);
   [[nodiscard]] Result<Reloader::TakeOver> prepare_tokens(const config::Config& next);
+  [[nodiscard]] Result<Reloader::TakeOver> prepare_admin_tls(const config::Config& next);
   [[nodiscard]] Result<Reloader::TakeOver> prepare_listeners(const config::Config& next);
   [[nodiscard]] Result<Reloader::TakeOver> prepare_store(const config::Config& next);
   [[nodiscard]] Result<Reloader::TakeOver> prepare_routes(const config::Config& next);

@@ -126,6 +126,10 @@ class Builder {
     config.admin_socket = absolute(root_.below("admin").text("socket"));
     config.admin_http = root_.below("admin").text("http");
     if (config.admin_http == "off") config.admin_http.clear();
+    if (root_.below("admin").has("tls")) {
+      const Section tls = root_.below("admin").below("tls");
+      config.admin_tls = {absolute(tls.text("certificate")), absolute(tls.text("private_key"))};
+    }
     config.admin_tokens = absolute(root_.below("admin").text("tokens"));
     if (!config.admin_tokens.empty() && ::access(config.admin_tokens.c_str(), R_OK) != 0) {
       add(root_.below("admin").find("tokens")->place, "admin.tokens",

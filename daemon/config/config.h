@@ -27,6 +27,11 @@ struct ListenerTls {
   bool operator==(const ListenerTls&) const = default;
 };
 
+struct AdminTls {
+  std::string certificate;
+  std::string private_key;
+};
+
 struct Listener {
   std::string name;
   std::string address;  // ADDRESS:PORT or unix:PATH
@@ -200,7 +205,8 @@ struct Config {
   Defender defender;
   Canary canary;
   std::string admin_socket;
-  std::string admin_http;    // empty = off
+  std::string admin_http;  // empty = off
+  std::optional<AdminTls> admin_tls;
   std::string admin_tokens;  // file of bearer tokens; empty = none
 };
 

@@ -1,5 +1,6 @@
 #include "daemon/config/listeners.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <strings.h>
 
@@ -21,6 +22,16 @@ bool is_address(const std::string& address) {
   const auto port =
       colon == std::string::npos ? std::nullopt : parse_integer(address.substr(colon + 1));
   return port && *port <= 65'535 && colon != 0;
+}
+
+bool is_numeric_address(const std::string& address) {
+  if (!is_address(address)) return false;
+  std::string host = address.substr(0, address.rfind(':'));
+  in6_addr ip{};
+  if (!host.starts_with('[')) return ::inet_pton(AF_INET, host.c_str(), &ip) == 1;
+  if (!host.ends_with(']')) return false;
+  host = host.substr(1, host.size() - 2);
+  return ::inet_pton(AF_INET6, host.c_str(), &ip) == 1;
 }
 
 namespace {

@@ -13,6 +13,8 @@ namespace tg::config {
 
 // Of HOST:PORT.
 [[nodiscard]] bool is_address(const std::string& address);
+// With an IP address for its HOST, [] around one of IPv6.
+[[nodiscard]] bool is_numeric_address(const std::string& address);
 [[nodiscard]] bool is_loopback(std::string_view address);
 
 void check_listeners(const Config& config, const Value& tree, std::vector<Problem>& errors,

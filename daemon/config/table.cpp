@@ -190,7 +190,10 @@ constexpr Key kKeys[] = {
     {"canary.topic", Type::kString, "", kLive, kAvailable, "", 0, UINT64_MAX, "its topic, which a route should match; default: dt/<gateway.id>/canary"},
     {"admin", Type::kSection, "", kRestart, kAvailable, "", 0, UINT64_MAX, "the admin interface"},
     {"admin.socket", Type::kString, "/run/tidegate/admin.sock", kRestart, kAvailable, "", 0, UINT64_MAX, "Unix socket"},
-    {"admin.http", Type::kString, "off", kRestart, kAvailable, "", 0, UINT64_MAX, "off or a loopback ADDRESS:PORT"},
+    {"admin.http", Type::kString, "off", kRestart, kAvailable, "", 0, UINT64_MAX, "off or ADDRESS:PORT; off loopback with admin.tls only"},
+    {"admin.tls", Type::kSection, "", kRestart, kAvailable, "", 0, UINT64_MAX, "TLS of admin.http"},
+    {"admin.tls.certificate", Type::kString, "", kRestart, kAvailable, "", 0, UINT64_MAX, "server certificate and chain"},
+    {"admin.tls.private_key", Type::kString, "", kRestart, kAvailable, "", 0, UINT64_MAX, "its key"},
     {"admin.tokens", Type::kString, "", kLive, kAvailable, "", 0, UINT64_MAX, "file of bearer tokens for admin.http: NAME:read|change:TOKEN a line, mode 0640"},
 };
 // clang-format on

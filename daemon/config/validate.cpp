@@ -293,15 +293,36 @@ class Validator {
           fmt::format("\"{}\" is longer than the 107 bytes a socket's name may have",
                       config_.admin_socket));
     }
+    if (config_.admin_tls) check_admin_tls(*config_.admin_tls);
     const std::string& http = config_.admin_http;
-    const auto problem = [&]() -> const char* {
-      if (http.empty()) return nullptr;
-      if (!is_address(http) || http.starts_with("localhost:")) return "is not ADDRESS:PORT";
-      return is_loopback(http) ? nullptr : "is not a loopback address, and it has no TLS";
-    }();
-    if (problem == nullptr) return;
-    add(find_path(tree_, "admin.http")->place, "admin.http",
-        fmt::format("\"{}\" {}; write off, or 127.0.0.1:9464, say", http, problem));
+    if (http.empty()) return;
+    const Place& where = find_path(tree_, "admin.http")->place;
+    if (!is_numeric_address(http)) {
+      add(where, "admin.http",
+          fmt::format("\"{}\" is not ADDRESS:PORT; write off, or 127.0.0.1:9464, say", http));
+    } else if (is_loopback(http)) {
+      return;
+    } else if (!config_.admin_tls) {
+      add(where, "admin.http",
+          fmt::format("\"{}\" is not a loopback address, and there is no TLS; write admin.tls with "
+                      "certificate and private_key, or 127.0.0.1:9464, say",
+                      http));
+    } else if (config_.admin_tokens.empty()) {
+      warnings_.push_back({where, "admin.http",
+                           fmt::format("\"{}\" answers no more than /healthz and /readyz: there is "
+                                       "no admin.tokens, and off loopback all else needs a token",
+                                       http)});
+    }
+  }
+
+  void check_admin_tls(const AdminTls& tls) {
+    const Value& section = *find_path(tree_, "admin.tls");
+    for (const auto& [key, file] :
+         {std::pair{"certificate", tls.certificate}, std::pair{"private_key", tls.private_key}}) {
+      if (!file.empty()) continue;
+      add(section.place, fmt::format("admin.tls.{}", key),
+          "is missing; certificate and private_key belong together");
+    }
   }
 
   // What the gateway tells of itself: into a stream that is there, on a topic that is one.

@@ -7,6 +7,8 @@ namespace {
 
 const char* access_name(Access access) {
   switch (access) {
+    case Access::kProbe:
+      return "probe";
     case Access::kOpen:
       return "open";
     case Access::kRead:

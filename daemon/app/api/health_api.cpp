@@ -5,10 +5,10 @@
 namespace tg::app {
 
 void add_health_api(AdminRoutes& routes, const PartsNow& parts) {
-  routes.add("GET", "/healthz", Access::kOpen, [](const AdminRequest&, AdminReply reply) {
+  routes.add("GET", "/healthz", Access::kProbe, [](const AdminRequest&, AdminReply reply) {
     reply({200, "text/plain; charset=utf-8", "ok\n"});
   });
-  routes.add("GET", "/readyz", Access::kOpen, [parts](const AdminRequest&, AdminReply reply) {
+  routes.add("GET", "/readyz", Access::kProbe, [parts](const AdminRequest&, AdminReply reply) {
     const bool ready = parts().phase == Phase::kRunning;
     reply({ready ? 200U : 503U, "text/plain; charset=utf-8",
            ready ? "ready\n" : "not ready: the broker does not listen\n"});

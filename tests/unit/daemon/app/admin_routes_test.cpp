@@ -62,6 +62,7 @@ TEST_CASE("a path that is not there is 404, another method 405, a broken escape 
 TEST_CASE("a caller gets what it has been granted and no more") {
   const Table table;
   CHECK(table.ask("GET", "/healthz", Access::kOpen).status == 200);
+  CHECK(table.ask("GET", "/healthz", Access::kProbe).status == 401);
   CHECK(table.ask("GET", "/api/v1/streams/s/records", Access::kOpen).status == 403);
   CHECK(table.ask("GET", "/api/v1/streams/s/records", Access::kRead).status == 200);
   CHECK(table.ask("PUT", "/api/v1/log/store", Access::kRead).status == 403);

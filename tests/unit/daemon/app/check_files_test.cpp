@@ -68,6 +68,23 @@ TEST_CASE(
   CHECK(named == wanted);
 }
 
+TEST_CASE("the pair of the admin interface is looked at, once it is one") {
+  Pki pki;
+  const Issued pair = pki.issue({"a"});
+  const std::string head = "admin:\n  tls:\n    certificate: " + pair.certificate + "\n";
+  auto loaded =
+      config::load(pki.write("t.yaml", head + "    private_key: " + pki.issue({"b"}).key + "\n"));
+  check_files(loaded);
+  REQUIRE(loaded.errors.size() == 1);
+  CHECK_THAT(loaded.errors[0].text(), Contains("t.yaml:4: admin.tls.private_key: "));
+  CHECK_THAT(loaded.errors[0].text(), Contains("is not the key of"));
+
+  loaded = config::load(pki.write("t.yaml", head));
+  check_files(loaded);
+  REQUIRE(loaded.errors.size() == 1);
+  CHECK_THAT(loaded.errors[0].text(), Contains("admin.tls.private_key: is missing"));
+}
+
 TEST_CASE("files of a server name are looked at as the listener's, each with its line") {
   Pki pki;
   const Issued good = pki.issue({"a"});

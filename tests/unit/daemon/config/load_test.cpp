@@ -202,14 +202,22 @@ TEST_CASE("names that stand twice and names that do not exist are errors") {
       Contains("no section cloud"));
 }
 
-TEST_CASE("the admin interface over TCP is for this machine") {
+TEST_CASE("the admin interface over TCP is for this machine, or has TLS") {
   for (const std::string address : {"garbage", "localhost:9464", "127.0.0.1:70000"}) {
     CHECK_THAT(error_of("admin: { http: \"" + address + "\" }\n"),
                Contains("admin.http: \"" + address + "\" is not ADDRESS:PORT"));
   }
   CHECK_THAT(error_of("admin: { http: \"0.0.0.0:9464\" }\n"),
-             Contains("is not a loopback address"));
+             Contains("is not a loopback address, and there is no TLS"));
+  CHECK_THAT(error_of("admin:\n  http: \"0.0.0.0:9464\"\n  tls: { certificate: a.crt }\n"),
+             Contains(":3: admin.tls.private_key: is missing"));
   Folder folder;
+  const auto open = folder.load_text(
+      "admin: { http: \"0.0.0.0:9464\", tls: { certificate: a.crt, private_key: a.key } }\n");
+  REQUIRE(open.config);
+  CHECK(open.config->admin_tls->private_key == folder.path / "a.key");
+  REQUIRE(open.warnings.size() == 1);
+  CHECK_THAT(open.warnings[0].text(), Contains("there is no admin.tokens"));
   CHECK(folder.load_text("admin: { http: \"[::1]:9464\" }\n").config);
   CHECK(folder.load_text("admin: { http: off }\n").config);
 }
