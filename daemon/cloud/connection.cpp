@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <mutex>
 #include <utility>
 
 namespace tg::cloud {
@@ -29,6 +30,17 @@ std::string server_uri(const Endpoint& endpoint, const std::string& address) {
   const bool ipv6 = host.find(':') != std::string::npos;
   return fmt::format("{}://{}:{}", endpoint.tls ? "ssl" : "tcp", ipv6 ? '[' + host + ']' : host,
                      endpoint.port);
+}
+
+// With the first of all clients: else Paho initialises all of OpenSSL, which does so by itself when
+// there is TLS, and takes 2 MB for it.
+mqtt::create_options options_for_client() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    MQTTAsync_init_options options = MQTTAsync_init_options_initializer;
+    MQTTAsync_global_init(&options);
+  });
+  return mqtt::create_options(MQTTVERSION_5);
 }
 
 const char* connack_text(int code) {
@@ -155,8 +167,8 @@ IncomingMessage incoming(const mqtt::message& message) {
 Connection::Connection(LinkOptions options, const std::string& address, Events events)
     : options_(std::move(options)),
       events_(std::move(events)),
-      client_(server_uri(options_.endpoint, address), options_.client_id,
-              mqtt::create_options(MQTTVERSION_5), nullptr) {
+      client_(server_uri(options_.endpoint, address), options_.client_id, options_for_client(),
+              nullptr) {
   client_.set_connection_lost_handler([this](const std::string&) {
     events_.on_ended(
         {DownCause::kClosed, "the connection was lost: closed by the peer, or no answer"}, true);
