@@ -1,24 +1,29 @@
-// What a durable message costs the store, beside a plain append log with fdatasync in the same run,
-// and what a backlog costs at start.
+// What a durable message costs the store, beside peers in the same run (store_peers.h), and what a
+// backlog costs at start.
 //
-//   store-bench ingest DIR [--messages N] [--group N] [--payload BYTES] [--rounds N]
-//     CPU µs per message and bytes written ÷ payload, log and store in turn, medians.
-//   store-bench steady DIR [--messages N] [--group N] [--payload BYTES] [--rounds N]
-//     The same with a backlog of 20,000 (--backlog) in front of it, whose oldest are read and
-//     deleted as fast as new ones come; beside the log a table with a row per message, and the
-//     store with compression.
-//   store-bench fill DIR --messages N --group N      fills a store, one commit per group
-//   store-bench fill-single DIR --messages N         N segments of one record, past the merging
-//   store-bench open DIR                             opens it: time, records, resident memory
-//   store-bench drain DIR                            reads all and advances: CPU µs per message
+//   store-bench ingest DIR       written only: an append log and the store, in turn
+//   store-bench steady DIR       beside a backlog of 20,000 (--backlog) the oldest are read and
+//                                deleted as fast as new ones come: a log, two tables, the store
+//   store-bench spool DIR        the same for Greengrass' shape, one message a commit
+//   store-bench delete DIR       a backlog is read and deleted, a commit for each batch
+//   store-bench space DIR        what the files of a compressed store grow by
+//   store-bench fill DIR         fills a store, one commit per group
+//   store-bench fill-single DIR  N segments of one record, past the merging
+//   store-bench turnover DIR     steady, on what fill made
+//   store-bench open DIR         opens it: time, records, resident memory
+//   store-bench drain DIR        reads all and advances: CPU µs per message
 //
+// Options: --messages N, --group N (messages a commit), --payload BYTES, --rounds N, --backlog N.
 // DIR must not be a tmpfs: fdatasync would be free there. One process, its main thread is the loop.
-// Payloads are telemetry as JSON, each with its own values.
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -29,7 +34,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -40,31 +44,26 @@
 #include "daemon/base/unique_fd.h"
 #include "daemon/store/sqlite.h"
 #include "daemon/store/store.h"
+#include "tests/bench/store_peers.h"
 
 namespace {
 
+using namespace bench;
 using tg::store::Store;
 
-[[noreturn]] void fail(const std::string& text) {
-  std::fprintf(stderr, "store-bench: %s\n", text.c_str());
-  std::exit(1);
-}
-
-template <class T>
-T must(tg::Result<T> result) {
-  if (!result) fail(result.error().message);
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
+std::atomic<std::uint64_t> syncs = 0;
 
 struct Usage {
   double cpu_us = 0;
   double written = 0;  // bytes given to write(), this process
+  double syncs = 0;
 };
 
 Usage usage() {
   rusage times{};
   ::getrusage(RUSAGE_SELF, &times);
   Usage out;
+  out.syncs = static_cast<double>(syncs);
   out.cpu_us = static_cast<double>(times.ru_utime.tv_sec + times.ru_stime.tv_sec) * 1e6 +
                static_cast<double>(times.ru_utime.tv_usec + times.ru_stime.tv_usec);
   std::ifstream io("/proc/self/io");
@@ -74,6 +73,24 @@ Usage usage() {
     if (key == "wchar:") out.written = value;
   }
   return out;
+}
+
+// What the block device below the folder has got, with all that is not there yet.
+double device_bytes(const std::filesystem::path& folder) {
+  const tg::UniqueFd opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat status {};
+  if (::syncfs(opened.get()) != 0 || ::fstat(opened.get(), &status) != 0)
+    fail("cannot sync " + folder.string());
+  std::ifstream counters("/sys/dev/block/" + std::to_string(major(status.st_dev)) + ":" +
+                         std::to_string(minor(status.st_dev)) + "/stat");
+  double sectors = 0;
+  for (int field = 0; field < 7; ++field) counters >> sectors;
+  return sectors * 512;
+}
+
+double ms_since(std::chrono::steady_clock::time_point started) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started)
+      .count();
 }
 
 long status_kb(const char* wanted) {
@@ -125,49 +142,6 @@ class Loop {
   std::chrono::steady_clock::time_point at_ = std::chrono::steady_clock::now();
 };
 
-// 200 devices, one topic each, telemetry as JSON.
-class Messages {
- public:
-  explicit Messages(std::size_t payload_bytes) {
-    for (int device = 0; device < 200; ++device) {
-      publishers_.push_back("sensor-" + std::to_string(1000 + device));
-      topics_.push_back("plant/line-" + std::to_string(device % 8) + "/" + publishers_.back() +
-                        "/t");
-    }
-    for (int i = 0; i < kPayloads; ++i) payloads_.push_back(telemetry(i, payload_bytes));
-  }
-  tg::store::Record record(std::size_t index) const {
-    tg::store::Record out;
-    out.publisher = publishers_[index % publishers_.size()];
-    out.topic = topics_[index % topics_.size()];
-    out.payload = payloads_[index % kPayloads];
-    out.qos = 1;
-    out.received = {static_cast<std::int64_t>(1'790'000'000'000 + index),
-                    static_cast<std::int64_t>(index), tg::ClockQuality::kSynchronised};
-    return out;
-  }
-  std::size_t payload_bytes() const { return payloads_.front().size(); }
-
- private:
-  static constexpr int kPayloads = 997;  // has no factor in common with the number of devices
-
-  static std::string telemetry(int seed, std::size_t bytes) {
-    std::minstd_rand random(static_cast<unsigned>(seed) + 1);
-    std::string out = R"({"ts":)" + std::to_string(1'790'000'000'000 + seed * 137);
-    for (int value = 0; out.size() + 24 < bytes; ++value) {
-      out += ",\"v" + std::to_string(value) + "\":" + std::to_string(random() % 100'000) + "." +
-             std::to_string(random() % 100);
-    }
-    out += R"(,"s":")";
-    out.resize(std::max(out.size() + 2, bytes) - 2, 'x');
-    return out + "\"}";
-  }
-
-  std::vector<std::string> publishers_;
-  std::vector<std::string> topics_;
-  std::vector<std::string> payloads_;
-};
-
 tg::store::StoreOptions options(const std::filesystem::path& directory, bool compress) {
   tg::store::StoreOptions out;
   out.directory = directory;
@@ -200,11 +174,6 @@ class Bench {
     store_->set_events(std::move(events));
   }
 
-  void ingest(const Messages& messages, std::size_t count, std::size_t group) {
-    for (std::size_t done = 0; done < count; done += group) {
-      put(messages, done, std::min(count, done + group));
-    }
-  }
   void put(const Messages& messages, std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i) store_->append(0, messages.record(i));
     commit();
@@ -245,184 +214,202 @@ class Bench {
   tg::store::Token committed_ = 0;
 };
 
-// The floor: the same records, appended to a file, one fdatasync per group. What has been taken is
-// not deleted.
-class AppendLog {
- public:
-  explicit AppendLog(const std::filesystem::path& path)
-      : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600)) {
-    if (file_.get() < 0) fail("cannot make " + path.string());
-  }
-  void put(const Messages& messages, std::size_t from, std::size_t to) {
-    bytes_.clear();
-    for (std::size_t i = from; i < to; ++i) tg::store::append_record(bytes_, messages.record(i));
-    if (::write(file_.get(), bytes_.data(), bytes_.size()) != static_cast<ssize_t>(bytes_.size()) ||
-        ::fdatasync(file_.get()) != 0) {
-      fail("cannot write the log");
-    }
-    groups_.emplace_back(bytes_.size(), to - from);
-  }
-  std::size_t take() {
-    const auto [size, count] = groups_.front();
-    groups_.pop_front();
-    bytes_.resize(size);
-    if (::pread(file_.get(), bytes_.data(), size, read_) != static_cast<ssize_t>(size))
-      fail("cannot read the log");
-    read_ += static_cast<off_t>(size);
-    tg::store::RecordCursor cursor(bytes_);
-    tg::store::Record record;
-    while (cursor.next(record)) continue;
-    return count;
-  }
-
- private:
-  tg::UniqueFd file_;
-  std::string bytes_;
-  std::deque<std::pair<std::size_t, std::size_t>> groups_;  // bytes, records
-  off_t read_ = 0;
-};
-
-// What most gateways do: a row for each message, deleted with the next commit.
-class RowTable {
- public:
-  explicit RowTable(const std::filesystem::path& file)
-      : database_(must(tg::store::Database::open(file, tg::store::Database::Mode::kSingleFile))) {
-    must(database_.exec(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF"));
-    must(
-        database_.exec("CREATE TABLE message(seq INTEGER PRIMARY KEY, topic TEXT, publisher TEXT,"
-                       " qos INTEGER, received INTEGER, payload BLOB)"));
-    insert_ = must(database_.prepare("INSERT INTO message VALUES(?,?,?,?,?,?)"));
-    select_ =
-        must(database_.prepare("SELECT seq, topic, publisher, qos, received, payload"
-                               " FROM message WHERE seq >= ? ORDER BY seq LIMIT ?"));
-    delete_ = must(database_.prepare("DELETE FROM message WHERE seq < ?"));
-  }
-  void put(const Messages& messages, std::size_t from, std::size_t to) {
-    must(database_.exec("BEGIN IMMEDIATE"));
-    for (std::size_t i = from; i < to; ++i) {
-      const auto record = messages.record(i);
-      insert_.bind(1, std::uint64_t{i + 1})
-          .bind(2, record.topic)
-          .bind(3, record.publisher)
-          .bind(4, std::uint64_t{record.qos})
-          .bind(5, static_cast<std::uint64_t>(record.received.wall_ms))
-          .bind_blob(6, record.payload);
-      must(insert_.run());
-    }
-    delete_.bind(1, next_);
-    must(delete_.run());
-    must(database_.exec("COMMIT"));
-    group_ = to - from;
-    if (database_.wal_pages() >= 1000) must(database_.checkpoint());  // SQLite's own default
-  }
-  std::size_t take() {
-    select_.bind(1, next_).bind(2, std::uint64_t{group_});
-    std::size_t taken = 0;
-    for (; must(select_.step()); ++taken) next_ = select_.integer(0) + 1;
-    return taken;
-  }
-
- private:
-  tg::store::Database database_;
-  tg::store::Statement insert_, select_, delete_;
-  std::uint64_t next_ = 1;
-  std::size_t group_ = 0;
-};
-
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
 
-// What each kind of work took, round by round; prints the medians, and ratios to the first kind.
+// What each kind of work took, round by round; prints the medians, and the ratios of CPU to the
+// first kind.
 class Comparison {
  public:
-  Comparison(std::size_t messages, std::size_t payload_bytes)
-      : messages_(static_cast<double>(messages)),
-        payload_(static_cast<double>(messages * payload_bytes)) {}
+  explicit Comparison(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
   template <class Work>
-  void measure(const std::string& name, Work work) {
+  void measure(const std::string& name, std::size_t count, const Messages& messages, Work work) {
+    const auto per_message = static_cast<double>(count);
+    const double per_byte = per_message * static_cast<double>(messages.payload_bytes());
+    commit_ms_.clear();
+    commit_syncs_.clear();
+    const double device = device_bytes(directory_);
     const Usage before = usage();
     work();
     const Usage after = usage();
-    if (!cpu_.contains(name)) names_.push_back(name);
-    cpu_[name].push_back((after.cpu_us - before.cpu_us) / messages_);
-    written_[name].push_back((after.written - before.written) / payload_);
+    if (!figures_.contains(name)) names_.push_back(name);
+    auto& figures = figures_[name];
+    figures["cpu"].push_back((after.cpu_us - before.cpu_us) / per_message);
+    figures["written"].push_back((after.written - before.written) / per_byte);
+    figures["device"].push_back((device_bytes(directory_) - device) / per_byte);
+    figures["syncs"].push_back((after.syncs - before.syncs) /
+                               static_cast<double>(commit_ms_.size()));
+    figures["commit_syncs"].push_back(median(commit_syncs_));
+    figures["commit_ms"].push_back(median(commit_ms_));
   }
+  // One commit of the work that is being measured.
+  template <class Queue>
+  void put(Queue& queue, const Messages& messages, std::size_t from, std::size_t to) {
+    const std::uint64_t synced = syncs;
+    const auto started = std::chrono::steady_clock::now();
+    queue.put(messages, from, to);
+    commit_ms_.push_back(ms_since(started));
+    commit_syncs_.push_back(static_cast<double>(syncs - synced));
+  }
+  std::size_t commits() const { return commit_ms_.size(); }
+
+  // cpu = µs per message; written = bytes given to write(), and device = bytes that the block
+  // device got, for a byte of payload; syncs = per commit, commit_syncs and commit_ms the medians.
   void print() {
-    const double base = median(cpu_[names_.front()]);
+    const double base = median(figures_[names_.front()]["cpu"]);
     for (const auto& name : names_) {
-      std::printf("%-24s %7.2f CPU us/message  %5.2f bytes written / payload byte  ratio %.2f\n",
-                  name.c_str(), median(cpu_[name]), median(written_[name]),
-                  median(cpu_[name]) / base);
+      std::printf("%s:", name.c_str());
+      for (const auto& [figure, values] : figures_[name])
+        std::printf(" %s=%.3f", figure.c_str(), median(values));
+      std::printf(" ratio=%.2f\n", median(figures_[name]["cpu"]) / base);
     }
   }
 
  private:
-  double messages_;
-  double payload_;
+  std::filesystem::path directory_;
   std::vector<std::string> names_;
-  std::map<std::string, std::vector<double>> cpu_, written_;
+  std::map<std::string, std::map<std::string, std::vector<double>>> figures_;
+  std::vector<double> commit_ms_, commit_syncs_;
 };
 
 using Settings = std::map<std::string, std::size_t>;
 
+// A new folder in it, for one round of one kind.
+std::filesystem::path emptied(const std::filesystem::path& directory) {
+  std::filesystem::remove_all(directory / "work");
+  std::filesystem::create_directory(directory / "work");
+  return directory / "work";
+}
+
+template <class Queue>
+void fill(Queue& queue, const Messages& messages, std::size_t count, std::size_t group) {
+  for (std::size_t put = 0; put < count; put += group)
+    queue.put(messages, put, std::min(count, put + group));
+}
+
 void ingest(const std::filesystem::path& directory, Settings& set) {
   const Messages messages(set["--payload"]);
   const std::size_t count = set["--messages"];
-  const std::size_t group = set["--group"];
-  Comparison comparison(count, messages.payload_bytes());
+  Comparison comparison(directory);
+  const auto work = [&](auto queue) {
+    for (std::size_t done = 0; done < count; done += set["--group"])
+      comparison.put(queue, messages, done, std::min(count, done + set["--group"]));
+  };
   for (std::size_t round = 0; round < set["--rounds"]; ++round) {
-    comparison.measure("append log", [&] {
-      AppendLog log(directory / "log");
-      for (std::size_t done = 0; done < count; done += group)
-        log.put(messages, done, std::min(count, done + group));
-    });
-    comparison.measure("store", [&] {
-      std::filesystem::create_directory(directory / "store");
-      Bench(directory / "store").ingest(messages, count, group);
-    });
-    std::filesystem::remove(directory / "log");
-    std::filesystem::remove_all(directory / "store");
+    auto folder = emptied(directory);
+    comparison.measure("append log", count, messages, [&] { work(AppendLog(folder / "log")); });
+    folder = emptied(directory);
+    comparison.measure("store", count, messages, [&] { work(Bench(folder)); });
   }
   comparison.print();
 }
 
+// As many as have come are taken.
 template <class Queue>
-void steady(const std::string& name, Queue queue, const Messages& messages, Settings& set,
-            Comparison& comparison) {
-  const std::size_t backlog = set["--backlog"];
-  const std::size_t group = set["--group"];
-  const std::size_t end = backlog + set["--messages"];
-  std::size_t put = 0;
-  for (; put < backlog; put += group) queue.put(messages, put, put + group);
-  std::size_t taken = 0;
-  comparison.measure(name, [&] {
-    for (; put < end; put += group) {
-      queue.put(messages, put, put + group);
-      while (put - taken > backlog) taken += queue.take();
+void turn_over(const std::string& name, Queue& queue, const Messages& messages, std::size_t from,
+               Settings& set, Comparison& comparison) {
+  const std::size_t count = set["--messages"];
+  comparison.measure(name, count, messages, [&] {
+    std::size_t taken = 0;
+    for (std::size_t put = 0; put < count;) {
+      comparison.put(queue, messages, from + put, from + put + set["--group"]);
+      put += set["--group"];
+      while (taken < put) taken += queue.take();
     }
   });
 }
 
 void steady(const std::filesystem::path& directory, Settings& set) {
   const Messages messages(set["--payload"]);
-  Comparison comparison(set["--messages"], messages.payload_bytes());
+  Comparison comparison(directory);
+  const auto work = [&](const std::string& name, auto queue) {
+    fill(queue, messages, set["--backlog"], set["--group"]);
+    turn_over(name, queue, messages, set["--backlog"], set, comparison);
+  };
   for (std::size_t round = 0; round < set["--rounds"]; ++round) {
-    const auto folder = [&](const char* name) {
-      std::filesystem::remove_all(directory / "steady");
-      std::filesystem::create_directory(directory / "steady");
-      return directory / "steady" / name;
-    };
-    steady("append log", AppendLog(folder("log")), messages, set, comparison);
-    steady("row per message", RowTable(folder("rows.db")), messages, set, comparison);
-    steady("store", Bench(folder(".")), messages, set, comparison);
-    steady("store, compressed", Bench(folder("."), true), messages, set, comparison);
-    std::filesystem::remove_all(directory / "steady");
+    work("append log", AppendLog(emptied(directory) / "log"));
+    work("row per message", RowTable(emptied(directory) / "rows.db"));
+    work("Fledge's shape", FledgeTable(emptied(directory) / "fledge.db"));
+    work("store", Bench(emptied(directory)));
+    work("store, compressed", Bench(emptied(directory), true));
   }
   comparison.print();
+}
+
+void spool(const std::filesystem::path& directory, Settings& set) {
+  const Messages messages(set["--payload"]);
+  Comparison comparison(directory);
+  set["--group"] = 1;
+  for (std::size_t round = 0; round < set["--rounds"]; ++round) {
+    GreengrassSpool queue(emptied(directory) / "spool.db");
+    fill(queue, messages, set["--backlog"], 1);
+    turn_over("Greengrass' shape", queue, messages, set["--backlog"], set, comparison);
+  }
+  comparison.print();
+}
+
+void turnover(const std::filesystem::path& directory, Settings& set) {
+  const Messages messages(set["--payload"]);
+  Comparison comparison(directory);
+  Bench bench(directory);
+  for (std::size_t round = 0; round < set["--rounds"]; ++round)
+    turn_over("store", bench, messages, 0, set, comparison);
+  comparison.print();
+}
+
+// One message comes with each batch that goes: the store does not hurry to commit a deletion alone.
+void delete_backlog(const std::filesystem::path& directory, Settings& set) {
+  const Messages messages(set["--payload"]);
+  const std::size_t count = set["--backlog"];
+  Comparison comparison(directory);
+  const auto work = [&](const std::string& name, auto& queue) {
+    comparison.measure(name, count, messages, [&] {
+      std::size_t next = count;
+      for (std::size_t taken = 0; taken < count; ++next) {
+        taken += queue.take();
+        comparison.put(queue, messages, next, next + 1);
+      }
+    });
+  };
+  for (std::size_t round = 0; round < set["--rounds"]; ++round) {
+    {
+      Bench bench(emptied(directory));
+      fill(bench, messages, count, set["--group"]);
+      work("store", bench);
+    }
+    RowTable rows(emptied(directory) / "rows.db");
+    fill(rows, messages, count, set["--group"]);
+    rows.set_batch(count / comparison.commits());  // as large as the store's
+    work("row per message", rows);
+  }
+  comparison.print();
+}
+
+// What the files take up more when it is opened and filled once more: neither the room kept free
+// nor the WAL counts.
+void space(const std::filesystem::path& directory, Settings& set) {
+  const Messages messages(set["--payload"]);
+  const std::size_t count = set["--messages"];
+  const auto folder = emptied(directory);
+  const auto filled = [&] {
+    {
+      Bench bench(folder, true);
+      fill(bench, messages, count, set["--group"]);
+    }
+    double blocks = 0;
+    for (const auto& file : std::filesystem::directory_iterator(folder)) {
+      struct stat status {};
+      if (::stat(file.path().c_str(), &status) == 0)
+        blocks += static_cast<double>(status.st_blocks);
+    }
+    return blocks * 512;
+  };
+  const double before = filled();
+  std::printf("store, compressed: disk=%.3f\n",
+              (filled() - before) / static_cast<double>(count * messages.payload_bytes()));
 }
 
 // Each record a segment of its own, which merging would not leave: the worst case for the index.
@@ -467,8 +454,7 @@ void open(const std::filesystem::path& directory) {
   const long before = status_kb("VmRSS:");
   const auto started = std::chrono::steady_clock::now();
   const Bench bench(directory);
-  const double ms =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+  const double ms = ms_since(started);
   const auto status = bench.store().status(0);
   std::printf(
       "%llu records, opened in %.1f ms; resident before %ld kB, after %ld kB, peak %ld kB\n",
@@ -481,19 +467,28 @@ void drain(const std::filesystem::path& directory) {
   const Usage before = usage();
   const auto started = std::chrono::steady_clock::now();
   const auto count = static_cast<double>(bench.drain());
-  const double s =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  const double s = ms_since(started) / 1000;
   std::printf("%.0f records drained in %.2f s, %.2f CPU us/message, peak %ld kB\n", count, s,
               (usage().cpu_us - before.cpu_us) / count, status_kb("VmHWM:"));
 }
 
 }  // namespace
 
+// SQLite's come here too.
+extern "C" int fdatasync(int file) {
+  ++syncs;
+  return static_cast<int>(::syscall(SYS_fdatasync, file));
+}
+extern "C" int fsync(int file) {
+  ++syncs;
+  return static_cast<int>(::syscall(SYS_fsync, file));
+}
+
 int main(int argc, char** argv) {
   if (argc < 3 || argc % 2 == 0) {
     fail(
-        "usage: store-bench ingest|steady|fill|fill-single|open|drain DIR [--messages N] "
-        "[--group N] [--payload N] [--rounds N] [--backlog N]");
+        "usage: store-bench ingest|steady|spool|delete|space|fill|fill-single|turnover|open|drain "
+        "DIR [--messages N] [--group N] [--payload N] [--rounds N] [--backlog N]");
   }
   const std::string what = argv[1];
   const std::filesystem::path directory = argv[2];
@@ -513,8 +508,17 @@ int main(int argc, char** argv) {
     ingest(directory, set);
   } else if (what == "steady") {
     steady(directory, set);
+  } else if (what == "spool") {
+    spool(directory, set);
+  } else if (what == "delete") {
+    delete_backlog(directory, set);
+  } else if (what == "space") {
+    space(directory, set);
+  } else if (what == "turnover") {
+    turnover(directory, set);
   } else if (what == "fill") {
-    Bench(directory).ingest(Messages(set["--payload"]), set["--messages"], set["--group"]);
+    Bench bench(directory);
+    fill(bench, Messages(set["--payload"]), set["--messages"], set["--group"]);
   } else if (what == "fill-single") {
     fill_single(directory, Messages(set["--payload"]), set["--messages"]);
   } else if (what == "open") {
