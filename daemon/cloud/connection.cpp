@@ -235,6 +235,7 @@ std::optional<Refusal> Connection::publish(OutgoingPublish publish) {
     if (options_.protocol >= 5) properties = publish_properties(publish);
     auto message = mqtt::message::create(std::move(publish.topic), std::move(publish.payload),
                                          publish.qos, publish.retain, properties);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the key is what the acknowledgement brings back
     client_.publish(std::move(message), reinterpret_cast<void*>(key), *this);
     return std::nullopt;
   } catch (const mqtt::exception& e) {
@@ -268,7 +269,7 @@ void Connection::on_subscribed(const mqtt::token& token) {
   const auto names = token.get_topics();
   if (!names) return;
   const mqtt::subscribe_response response = token.get_subscribe_response();
-  const auto codes = response.get_reason_codes();
+  const auto& codes = response.get_reason_codes();
   for (std::size_t i = 0; i < names->size(); ++i) {
     const int code = i < codes.size() ? static_cast<int>(codes[i]) : 0;
     if (code >= 0x80) events_.on_not_subscribed((*names)[i], refusal_text(code));

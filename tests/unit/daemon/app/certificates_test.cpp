@@ -58,6 +58,17 @@ TEST_CASE("certificates of server names follow that of their listener") {
   CHECK_THAT(all[1].problem, Contains("is not the key of"));
 }
 
+TEST_CASE("the certificate of the admin interface comes last") {
+  Pki pki;
+  auto config = config_of(pki.issue({"gateway.example"}), pki.issue({"cloud"}));
+  const Issued admin = pki.issue({"admin"});
+  config.admin_tls = {admin.certificate, admin.key};
+  const auto all = certificates(config);
+  REQUIRE(all.size() == 3);
+  CHECK(all[2].key == "admin.tls.certificate");
+  CHECK(all[2].subject == "admin");
+}
+
 TEST_CASE("what is wrong with a certificate changes as its end comes nearer") {
   CertificateStatus status;
   status.file = "a.crt";
