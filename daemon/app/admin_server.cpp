@@ -10,9 +10,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/version.hpp>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -37,6 +37,7 @@ const log::Component kLog{"admin"};
 constexpr int kMaxConnections = 32;  // of each kind: nobody on TCP keeps an operator out
 constexpr std::size_t kMaxRequestHead = 8 * 1024;
 constexpr std::size_t kMaxRequestBody = 512 * 1024;
+constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::chrono::seconds kHandshakeLimit{10};
 constexpr std::chrono::seconds kRequestLimit{10};
 constexpr std::chrono::seconds kAnswerLimit{60};
@@ -91,7 +92,8 @@ using Request = http::request<http::string_body>;
 // What the caller is allowed; nothing for a token that is not known.
 using Admit = std::function<std::optional<Caller>(const Request&)>;
 
-// One connection: read a request, answer it, again until the peer closes or asks to.
+// One connection: read a request, answer it, again until the peer closes or asks to. Beast parses;
+// its own read and write would be compiled once more for TLS, at 300 KiB.
 template <class Stream>
 class Connection : public std::enable_shared_from_this<Connection<Stream>> {
  public:
@@ -121,15 +123,28 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     parser_.emplace();
     parser_->header_limit(kMaxRequestHead);
     parser_->body_limit(kMaxRequestBody);
+    parser_->eager(true);
     limit(kRequestLimit);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = this->shared_from_this()](const error_code& error, std::size_t) {
-                       if (error == http::error::body_limit) {
-                         self->write(error_answer(413, "the body is larger than 512 KiB"));
-                       } else if (!error) {
-                         self->answer();
-                       }
-                     });
+    parse();
+  }
+
+  // What has come; more of it is waited for until the request is whole.
+  void parse() {
+    error_code error;
+    if (buffer_.size() > 0) buffer_.consume(parser_->put(buffer_.data(), error));
+    if (error == http::error::body_limit) {
+      return write(error_answer(413, "the body is larger than 512 KiB"));
+    }
+    if (error && error != http::error::need_more) return;
+    if (parser_->is_done()) return answer();
+    const std::size_t room = beast::read_size(buffer_, kReadBytes);
+    if (room == 0) return;  // a line without end
+    stream_.async_read_some(buffer_.prepare(room), [self = this->shared_from_this()](
+                                                       const error_code& failed, std::size_t size) {
+      if (failed) return;
+      self->buffer_.commit(size);
+      self->parse();
+    });
   }
 
   void limit(std::chrono::seconds time) { beast::get_lowest_layer(stream_).expires_after(time); }
@@ -144,32 +159,31 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     asked.body = request.body();
     asked.caller = std::move(caller->name);
     routes_.handle(std::move(asked), request.target(), caller->granted,
-                   [self = this->shared_from_this()](AdminAnswer answer) mutable {
-                     if (self) std::exchange(self, nullptr)->write(std::move(answer));
+                   [self = this->shared_from_this()](const AdminAnswer& answer) mutable {
+                     if (self) std::exchange(self, nullptr)->write(answer);
                    });
   }
 
-  void write(AdminAnswer answer) {
+  void write(const AdminAnswer& answer) {
     const auto& request = parser_->get();
-    response_ = {};
-    response_.version(request.version());
-    response_.result(answer.status);
-    response_.set(http::field::content_type, answer.content_type);
-    if (answer.status == 401) response_.set(http::field::www_authenticate, "Bearer");
-    response_.keep_alive(request.keep_alive() && parser_->is_done());
-    response_.body() = std::move(answer.body);
-    response_.prepare_payload();
-    if (request.method() == http::verb::head) response_.body().clear();
-    http::async_write(stream_, response_,
-                      [self = this->shared_from_this()](const error_code& error, std::size_t) {
-                        if (!error && self->response_.keep_alive()) self->read();
-                      });
+    const bool stays = request.keep_alive() && parser_->is_done();
+    output_ = fmt::format(
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}Connection: {}\r\n\r\n",
+        answer.status, http::obsolete_reason(http::int_to_status(answer.status)),
+        answer.content_type, answer.body.size(),
+        answer.status == 401 ? "WWW-Authenticate: Bearer\r\n" : "", stays ? "keep-alive" : "close");
+    if (request.method() != http::verb::head) output_ += answer.body;
+    asio::async_write(
+        stream_, asio::buffer(output_),
+        [self = this->shared_from_this(), stays](const error_code& error, std::size_t) {
+          if (!error && stays) self->read();
+        });
   }
 
   Stream stream_;
-  beast::flat_buffer buffer_{kMaxRequestHead + kMaxRequestBody};
+  beast::flat_buffer buffer_{kMaxRequestHead + kReadBytes};
   std::optional<http::request_parser<http::string_body>> parser_;
-  http::response<http::string_body> response_;
+  std::string output_;
   const AdminRoutes& routes_;
   Admit admit_;
   std::function<void()> on_end_;

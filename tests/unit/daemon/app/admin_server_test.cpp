@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
@@ -74,18 +75,25 @@ class Bench {
     return connected(AF_UNIX, address);
   }
 
+  static void send(const UniqueFd& peer, const std::string& text) {
+    (void)::send(peer.get(), text.data(), text.size(), MSG_NOSIGNAL);
+  }
+
   // Its status line; empty when the connection was closed.
   std::string get(const UniqueFd& peer, const std::string& head = "") {
-    const std::string request = "GET /open HTTP/1.1\r\nHost: x\r\n" + head + "\r\n";
-    (void)::send(peer.get(), request.data(), request.size(), MSG_NOSIGNAL);
+    send(peer, "GET /open HTTP/1.1\r\nHost: x\r\n" + head + "\r\n");
+    const std::string answer = receive(peer);
+    return answer.substr(0, answer.find('\r'));
+  }
+
+  // What is there next; empty when the connection was closed.
+  std::string receive(const UniqueFd& peer) {
     std::array<char, 4096> buffer{};
     for (int tries = 0; tries < 10'000; ++tries) {
       context.run_for(std::chrono::milliseconds(1));
       const ssize_t got = ::recv(peer.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (got < 0 && errno == EAGAIN) continue;
-      if (got <= 0) return {};
-      const std::string_view answer(buffer.data(), static_cast<std::size_t>(got));
-      return std::string(answer.substr(0, answer.find('\r')));
+      return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
     }
     return "no answer";
   }
@@ -236,6 +244,42 @@ TEST_CASE("who holds all connections over TCP does not keep out who comes by the
   bench.get(operators);  // the server learns that they have gone
   const UniqueFd next = bench.over_tcp();
   CHECK(bench.get(next) == "HTTP/1.1 200 OK");
+}
+
+TEST_CASE("a request may come in pieces, and the next one with its end") {
+  Bench bench;
+  const UniqueFd peer = bench.over_tcp();
+  const std::string request = "GET /open HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (const char byte : request.substr(0, request.size() - 1)) {
+    Bench::send(peer, {byte});
+    bench.run();
+  }
+  Bench::send(peer, "\n" + request);
+  std::string all = bench.receive(peer);
+  if (all.find("open") == all.rfind("open")) all += bench.receive(peer);
+  CHECK(all.find("open") != all.rfind("open"));
+  CHECK(all.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n"));
+}
+
+TEST_CASE("the answer to HEAD has no body, that to 1.0 ends the connection") {
+  Bench bench;
+  const UniqueFd head = bench.over_tcp();
+  Bench::send(head, "HEAD /open HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK_THAT(bench.receive(head), Catch::Matchers::EndsWith("\r\n\r\n"));
+  const UniqueFd old = bench.over_tcp();
+  Bench::send(old, "GET /open HTTP/1.0\r\n\r\n");
+  CHECK_THAT(bench.receive(old), Catch::Matchers::Contains("Connection: close\r\n"));
+  CHECK(bench.receive(old).empty());
+}
+
+TEST_CASE("a line without end ends the connection") {
+  Bench bench;
+  for (const std::string start :
+       {"GET /", "GET /open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;a="}) {
+    const UniqueFd peer = bench.over_tcp();
+    Bench::send(peer, start + std::string(60'000, 'x'));
+    CHECK(bench.receive(peer).empty());
+  }
 }
 
 TEST_CASE("the scheme of a token may be written in any case") {
