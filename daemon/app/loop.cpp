@@ -28,16 +28,16 @@ Post Loop::post() {
   };
 }
 
-TimerId Loop::after(std::int64_t delay_ms, Task task) {
+TimerId Loop::after_us(std::int64_t delay_us, Task task) {
   const TimerId id = ++last_timer_;
-  if (delay_ms <= 0) {  // each commit has one: no system calls for it
+  if (delay_us <= 0) {  // each commit has one: no system calls for it
     next_.insert(id);
     asio::post(context_, [this, id, task = std::move(task)] {
       if (next_.erase(id) != 0) task();
     });
     return id;
   }
-  auto timer = std::make_unique<asio::steady_timer>(context_, std::chrono::milliseconds(delay_ms));
+  auto timer = std::make_unique<asio::steady_timer>(context_, std::chrono::microseconds(delay_us));
   timer->async_wait([this, id, task = std::move(task)](const boost::system::error_code& error) {
     if (error) return;
     // Gone from the table means cancelled, even when the wait had already been won.

@@ -24,7 +24,7 @@ class Loop final : public Timers {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  TimerId after(std::int64_t delay_ms, Task task) override;
+  TimerId after_us(std::int64_t delay_us, Task task) override;
   void cancel(TimerId id) override;
 
   [[nodiscard]] Post post();

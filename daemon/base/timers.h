@@ -16,16 +16,20 @@ using TimerId = std::uint64_t;  // 0 = none
 class Timers {
  public:
   virtual ~Timers() = default;
-  // delay_ms <= 0: after the current handler has returned, before the loop sleeps.
-  virtual TimerId after(std::int64_t delay_ms, Task task) = 0;
+  // A delay <= 0: after the current handler has returned, before the loop sleeps.
+  virtual TimerId after_us(std::int64_t delay_us, Task task) = 0;
+  TimerId after(std::int64_t delay_ms, Task task) {
+    return after_us(delay_ms * 1000, std::move(task));
+  }
   virtual void cancel(TimerId id) = 0;
 };
 
 class FakeTimers final : public Timers {
  public:
-  TimerId after(std::int64_t delay_ms, Task task) override {
+  // Time comes in milliseconds here: rounded up.
+  TimerId after_us(std::int64_t delay_us, Task task) override {
     const TimerId id = ++last_id_;
-    const std::int64_t due = now_ms_ + (delay_ms > 0 ? delay_ms : 0);
+    const std::int64_t due = now_ms_ + (delay_us > 0 ? (delay_us + 999) / 1000 : 0);
     pending_.emplace(std::pair{due, id}, std::move(task));
     return id;
   }

@@ -346,8 +346,9 @@ void Store::State::touch(std::int64_t interval_ms) {
 
 void Store::State::arm() {
   timers_.cancel(due_timer_);
-  due_timer_ = timers_.after(std::max(due_ms_, gather_.until_ms()) - clock_.mono_ms(),
-                             [this] { hand_over(); });
+  const std::int64_t due_us = std::max(due_ms_, clock_.mono_ms()) * 1000;
+  due_timer_ = timers_.after_us(std::max(due_us, gather_.until_us()) - clock_.mono_us(),
+                                [this] { hand_over(); });
 }
 
 void Store::State::await(Token token) {
@@ -402,13 +403,13 @@ void Store::State::committed(Committed result) {
     open_->maintenance = true;
     touch(0);
   }
-  gather_.begin(result.group->tokens.size(), open_->tokens.size(), result.duration_us,
-                clock_.mono_ms());
-  if (!open_->is_empty() && due_ms_ != kNever) arm();
   report_.pending(open_->size());
   if (!result.group->tokens.empty() && events_.on_committed) {
     events_.on_committed(result.group->tokens);
   }
+  gather_.begin(result.group->tokens.size(), open_->tokens.size(), result.duration_us,
+                clock_.mono_us());
+  if (!open_->is_empty() && due_ms_ != kNever) arm();
   for (const auto& task : result.group->tasks) task();
   if (events_.on_advanced) {
     for (const auto stream : advanced) events_.on_advanced(stream);

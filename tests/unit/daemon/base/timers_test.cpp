@@ -23,6 +23,16 @@ TEST_CASE("a timer made by a timer fires in the same advance when it is due") {
   CHECK(fired == 1);
 }
 
+TEST_CASE("a part of a millisecond is not too early") {
+  tg::FakeTimers timers;
+  int fired = 0;
+  timers.after_us(1001, [&fired] { ++fired; });
+  timers.advance_ms(1);
+  CHECK(fired == 0);
+  timers.advance_ms(1);
+  CHECK(fired == 1);
+}
+
 TEST_CASE("a cancelled timer does not fire") {
   tg::FakeTimers timers;
   int fired = 0;
