@@ -62,7 +62,7 @@ void CommitThread::run() {
     lock.unlock();
     busy_since_us_ = clock_.mono_us();
     if (group != nullptr) commit(std::move(group));
-    if (order) order_backup(*order);
+    if (order) take_order(*order);
     if (is_backing_up_) step_backup();
     checkpoint(!woken);
     busy_since_us_ = 0;
@@ -89,17 +89,17 @@ void CommitThread::commit(std::unique_ptr<Group> group) {
   post_([this, shared] { events_.on_committed(std::move(*shared)); });
 }
 
-void CommitThread::set_backup(bool wanted) {
-  {
-    const std::lock_guard lock(mutex_);
-    backup_order_ = wanted;
-  }
+std::uint64_t CommitThread::set_backup(bool wanted) {
+  const std::lock_guard lock(mutex_);
+  backup_order_ = {++backup_orders_, wanted};
   wake_.notify_all();
+  return backup_orders_;
 }
 
-void CommitThread::order_backup(bool wanted) {
+void CommitThread::take_order(BackupOrder order) {
   is_backing_up_ = false;
-  if (!wanted) return writer_.remove_backup();
+  order_ = order.number;
+  if (!order.wanted) return writer_.remove_backup();
   if (const auto begun = writer_.begin_backup(); !begun) {
     return tell({BackupStatus::State::kFailed, 0, 0, begun.error().message});
   }
@@ -118,7 +118,7 @@ void CommitThread::step_backup() {
 }
 
 void CommitThread::tell(BackupStatus status) {
-  post_([this, status = std::move(status)] { events_.on_backup(status); });
+  post_([this, order = order_, status = std::move(status)] { events_.on_backup(order, status); });
 }
 
 void CommitThread::checkpoint(bool idle) {

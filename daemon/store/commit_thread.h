@@ -28,8 +28,8 @@ class CommitThread {
     std::function<void(Error)> on_failed;
     // A checkpoint; an empty text: it was done.
     std::function<void(std::string error)> on_checkpoint;
-    // How far a backup is; the last one is ready, or has failed.
-    std::function<void(BackupStatus)> on_backup;
+    // How far the backup of that order is; the last one is ready, or has failed.
+    std::function<void(std::uint64_t order, BackupStatus)> on_backup;
   };
 
   CommitThread(Writer& writer, const Clock& clock, Post post, Events events);
@@ -40,8 +40,8 @@ class CommitThread {
   // Only when the one before has been committed or taken back.
   void submit(std::unique_ptr<Group> group);
   std::unique_ptr<Group> take_back();
-  // A backup begins, or ends and its file goes. Groups come first.
-  void set_backup(bool wanted);
+  // A backup begins, or ends and its file goes. Groups come first. Returns the order's number.
+  std::uint64_t set_backup(bool wanted);
   // Ends the thread: what was submitted is committed if that takes at most limit_ms. The group
   // comes back if it could not be committed and has not been taken back.
   std::unique_ptr<Group> close(std::int64_t limit_ms);
@@ -50,10 +50,15 @@ class CommitThread {
   [[nodiscard]] std::int64_t busy_since_us() const { return busy_since_us_.load(); }
 
  private:
+  struct BackupOrder {
+    std::uint64_t number = 0;
+    bool wanted = false;
+  };
+
   void run();
   void commit(std::unique_ptr<Group> group);
   void checkpoint(bool idle);
-  void order_backup(bool wanted);
+  void take_order(BackupOrder order);
   void step_backup();
   void tell(BackupStatus status);
 
@@ -68,12 +73,14 @@ class CommitThread {
   std::condition_variable idle_;
   std::unique_ptr<Group> next_;
   std::unique_ptr<Group> uncommitted_;
-  std::optional<bool> backup_order_;
+  std::optional<BackupOrder> backup_order_;
+  std::uint64_t backup_orders_ = 0;
   bool working_ = false;
   bool closing_ = false;
 
-  bool checkpoint_failing_ = false;  // the thread's own, as the next
+  bool checkpoint_failing_ = false;  // the thread's own, as the next two
   bool is_backing_up_ = false;
+  std::uint64_t order_ = 0;  // the one that is carried out
 
   std::thread thread_;
 };

@@ -107,7 +107,9 @@ Result<void> Store::State::open() {
       CommitThread::Events{[this](Committed result) { committed(std::move(result)); },
                            [this](const Error& cause) { failed(cause); },
                            [this](const std::string& cause) { report_.checkpointed(cause); },
-                           [this](BackupStatus status) { told_of_backup(std::move(status)); }});
+                           [this](std::uint64_t order, BackupStatus status) {
+                             told_of_backup(order, std::move(status));
+                           }});
   restore_ = std::make_unique<Restore>(restore_target(), timers_, metrics_);
   const auto set = unsalvaged_set(options_.directory);
   if (!writer_->take_quarantined().empty()) report_.quarantined();
@@ -466,18 +468,18 @@ Result<void> Store::State::begin_backup() {
   timers_.cancel(std::exchange(backup_timer_, 0));
   backup_ = {};
   backup_.state = BackupStatus::State::kCopying;
-  thread_->set_backup(true);
+  backup_order_ = thread_->set_backup(true);
   return {};
 }
 
 void Store::State::end_backup() {
   timers_.cancel(std::exchange(backup_timer_, 0));
   backup_ = {};
-  thread_->set_backup(false);
+  backup_order_ = thread_->set_backup(false);
 }
 
-void Store::State::told_of_backup(BackupStatus status) {
-  if (backup_.state != BackupStatus::State::kCopying) return;  // ended meanwhile
+void Store::State::told_of_backup(std::uint64_t order, BackupStatus status) {
+  if (order != backup_order_) return;  // ended meanwhile
   backup_ = std::move(status);
   if (backup_.state == BackupStatus::State::kFailed) {
     log::error(kLog, "the backup failed: {}", backup_.error);

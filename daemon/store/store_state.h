@@ -73,7 +73,7 @@ class Store::State {
   void set_health(Health health, std::string_view reason);
   Result<void> begin_backup();
   void end_backup();
-  void told_of_backup(BackupStatus status);
+  void told_of_backup(std::uint64_t order, BackupStatus status);
   [[nodiscard]] std::unique_ptr<Group> new_group() const;
   [[nodiscard]] std::int64_t interval_of(std::int64_t configured_ms) const;
   void maintain();
@@ -119,6 +119,7 @@ class Store::State {
   Gather gather_;
   TimerId maintenance_timer_ = 0;
   BackupStatus backup_;
+  std::uint64_t backup_order_ = 0;
   TimerId backup_timer_ = 0;
   std::int64_t stretch_ = 1;
   bool room_wanted_ = false;

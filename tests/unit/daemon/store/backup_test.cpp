@@ -123,6 +123,20 @@ TEST_CASE("one backup at a time; ended, it leaves nothing and another may begin"
   CHECK_FALSE(std::filesystem::exists(backup_file(dir.path)));
 }
 
+TEST_CASE("what is told of a backup that was ended is not taken for the next one's") {
+  TempDir dir;
+  TestLoop loop;
+  OpenStore store(loop, options_of(dir));
+  store.put(0, "x");
+  REQUIRE(store->begin_backup());
+  loop.wait_for_task();  // that it is ready
+  store->end_backup();
+  REQUIRE(store->begin_backup());
+  loop.run_task();
+  CHECK(store->backup().state == BackupStatus::State::kCopying);
+  loop.run_until([&store] { return store->backup().state == BackupStatus::State::kReady; });
+}
+
 TEST_CASE("a backup of an encrypted store is encrypted") {
   TempDir dir;
   TestLoop loop;

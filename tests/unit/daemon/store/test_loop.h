@@ -37,6 +37,8 @@ class TempDir {
 
 class TestLoop {
  public:
+  using Limit = std::chrono::steady_clock::time_point;
+
   [[nodiscard]] Post post() {
     return [inbox = inbox_](Task task) {
       {
@@ -49,21 +51,29 @@ class TestLoop {
 
   // Runs tasks and due timers until the condition holds.
   void run_until(const std::function<bool()>& condition) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const Limit limit = from_now();
     while (!condition()) {
       timers.advance_ms(0);
       if (condition()) return;
-      Task task;
-      {
-        std::unique_lock lock(inbox_->mutex);
-        const bool got =
-            inbox_->ready.wait_until(lock, limit, [this] { return !inbox_->tasks.empty(); });
-        REQUIRE(got);
-        task = std::move(inbox_->tasks.front());
-        inbox_->tasks.pop_front();
-      }
-      task();
+      run_task(limit);
     }
+  }
+  // The next one alone.
+  void run_task(Limit limit = from_now()) {
+    wait_for_task(limit);
+    Task task;
+    {
+      const std::lock_guard lock(inbox_->mutex);
+      task = std::move(inbox_->tasks.front());
+      inbox_->tasks.pop_front();
+    }
+    task();
+  }
+  void wait_for_task(Limit limit = from_now()) {
+    std::unique_lock lock(inbox_->mutex);
+    const bool got =
+        inbox_->ready.wait_until(lock, limit, [this] { return !inbox_->tasks.empty(); });
+    REQUIRE(got);
   }
 
   void advance_ms(std::int64_t ms) {
@@ -76,6 +86,8 @@ class TestLoop {
   Metrics metrics;
 
  private:
+  static Limit from_now() { return std::chrono::steady_clock::now() + std::chrono::seconds(20); }
+
   struct Inbox {
     std::mutex mutex;
     std::condition_variable ready;
