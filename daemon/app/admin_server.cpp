@@ -92,6 +92,16 @@ using Request = http::request<http::string_body>;
 // What the caller is allowed; nothing for a token that is not known.
 using Admit = std::function<std::optional<Caller>(const Request&)>;
 
+AdminAnswer answer_to(const error_code& malformed) {
+  if (malformed == http::error::body_limit) {
+    return error_answer(413, "the body is larger than 512 KiB");
+  }
+  if (malformed == http::error::header_limit) {
+    return error_answer(431, "the head is larger than 8 KiB");
+  }
+  return error_answer(400, "this is no HTTP request: " + malformed.message());
+}
+
 // One connection: read a request, answer it, again until the peer closes or asks to. Beast parses;
 // its own read and write would be compiled once more for TLS, at 300 KiB.
 template <class Stream>
@@ -132,13 +142,10 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
   void parse() {
     error_code error;
     if (buffer_.size() > 0) buffer_.consume(parser_->put(buffer_.data(), error));
-    if (error == http::error::body_limit) {
-      return write(error_answer(413, "the body is larger than 512 KiB"));
-    }
-    if (error && error != http::error::need_more) return;
+    if (error && error != http::error::need_more) return write(answer_to(error));
     if (parser_->is_done()) return answer();
     const std::size_t room = beast::read_size(buffer_, kReadBytes);
-    if (room == 0) return;  // a line without end
+    if (room == 0) return;
     stream_.async_read_some(buffer_.prepare(room), [self = this->shared_from_this()](
                                                        const error_code& failed, std::size_t size) {
       if (failed) return;
