@@ -145,7 +145,7 @@ class Connection : public std::enable_shared_from_this<Connection<Stream>> {
     if (error && error != http::error::need_more) return write(answer_to(error));
     if (parser_->is_done()) return answer();
     const std::size_t room = beast::read_size(buffer_, kReadBytes);
-    if (room == 0) return;
+    if (room == 0) return write(answer_to(http::error::buffer_overflow));
     stream_.async_read_some(buffer_.prepare(room), [self = this->shared_from_this()](
                                                        const error_code& failed, std::size_t size) {
       if (failed) return;

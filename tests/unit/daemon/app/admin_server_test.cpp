@@ -272,14 +272,24 @@ TEST_CASE("the answer to HEAD has no body, that to 1.0 ends the connection") {
   CHECK(bench.receive(old).empty());
 }
 
-TEST_CASE("a line without end ends the connection") {
+TEST_CASE("what is no request is told so, and the connection ends") {
   Bench bench;
-  for (const std::string start :
-       {"GET /", "GET /open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;a="}) {
-    const UniqueFd peer = bench.over_tcp();
-    Bench::send(peer, start + std::string(60'000, 'x'));
-    CHECK(bench.receive(peer).empty());
-  }
+  const std::string chunked = "GET /open HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto [request, status] = GENERATE_COPY(table<std::string, std::string>({
+      {"\x16\x03\x01\r\n", "400 Bad Request"},
+      {"GET /open\r\n\r\n", "400 Bad Request"},
+      {"GET /open HTTP/1.1\r\nContent-Length: many\r\n\r\n", "400 Bad Request"},
+      {chunked + "many\r\n", "400 Bad Request"},
+      {"GET /" + std::string(9'000, 'x'), "431 Request Header Fields Too Large"},
+      {"GET /open HTTP/1.1\r\nA: " + std::string(9'000, 'x'),
+       "431 Request Header Fields Too Large"},
+      {chunked + "1;a=" + std::string(24'600, 'x'), "400 Bad Request"},
+  }));
+  INFO(request.substr(0, 60));
+  const UniqueFd peer = bench.over_tcp();
+  Bench::send(peer, request);
+  CHECK_THAT(bench.receive(peer), Catch::Matchers::StartsWith("HTTP/1.1 " + status + "\r\n"));
+  CHECK(bench.receive(peer).empty());
 }
 
 TEST_CASE("the scheme of a token may be written in any case") {
