@@ -11,6 +11,7 @@
 
 #include "daemon/app/api/api.h"
 #include "daemon/app/broker_config.h"
+#include "daemon/app/log_levels.h"
 #include "daemon/app/options.h"
 #include "daemon/app/status.h"
 #include "daemon/app/version.h"

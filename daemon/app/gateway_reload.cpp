@@ -7,6 +7,7 @@
 
 #include "daemon/app/broker_config.h"
 #include "daemon/app/gateway_state.h"
+#include "daemon/app/log_levels.h"
 #include "daemon/app/options.h"
 #include "daemon/app/status.h"
 #include "daemon/base/log.h"
@@ -57,15 +58,6 @@ class NewListeners {
 };
 
 }  // namespace
-
-void set_log_levels(const config::Config& config) {
-  log::set_default_level(*log::parse_level(config.log_level));
-  for (const auto& component : log::components()) log::clear_component_level(component.name);
-  for (const auto& [component, level] : config.component_levels) {
-    // One that is not there has been warned of (check_files.h).
-    static_cast<void>(log::set_component_level(component, *log::parse_level(level)));
-  }
-}
 
 // In the order in which they take over: a route or an export finds its stream, its reader.
 void Gateway::State::add_reload_parts() {

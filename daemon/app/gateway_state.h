@@ -104,7 +104,4 @@ class Gateway::State {
   std::optional<AdminServer> admin_;
 };
 
-// By the configuration's section log.
-void set_log_levels(const config::Config& config);
-
 }  // namespace tg::app

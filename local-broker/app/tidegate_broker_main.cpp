@@ -1,6 +1,7 @@
 // tidegate-broker: the MQTT broker alone. Nothing stored; for conformance and load tests and for
 // sites that only want a broker. With --config it takes the listeners and limits of the section
-// `broker` of a tidegate.yaml, else one anonymous listener. SIGHUP: certificates are read anew.
+// `broker` and the levels of the section `log` of a tidegate.yaml, else one anonymous listener.
+// SIGHUP: certificates are read anew.
 #include <fmt/core.h>
 #include <signal.h>
 
@@ -14,6 +15,7 @@
 
 #include "daemon/app/broker_config.h"
 #include "daemon/app/describe.h"
+#include "daemon/app/log_levels.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
@@ -97,7 +99,8 @@ int main(int argc, char** argv) {
   std::uint16_t port = 1883;
   app.add_option("--port", port, "TCP port; 0 = any free one")->capture_default_str();
   app.add_option("--address", address, "Address to listen on")->capture_default_str();
-  app.add_option("--config", file, "Listeners and limits from the section broker of this file");
+  app.add_option("--config", file,
+                 "Take listeners and limits (section broker) and levels (log) from this file");
   app.set_version_flag("--version", "tidegate-broker " TIDEGATE_VERSION);
   if (tg::app::was_described(app, "tidegate-broker", argc, argv)) return EXIT_SUCCESS;
   CLI11_PARSE(app, argc, argv);
@@ -113,5 +116,6 @@ int main(int argc, char** argv) {
   if (app.count("--port") > 0) listeners.push_back(plain_listener(address, port));
   const auto config = read_file(file, std::move(listeners));
   if (!config) return EXIT_FAILURE;
+  tg::app::set_log_levels(*config);
   return run(tg::app::broker_options(*config), *config);
 }
